@@ -1,0 +1,1 @@
+"""The command line `kizuna`: speaks to the services over HTTP."""

@@ -1,0 +1,1 @@
+"""How Kizuna is run."""

@@ -1,0 +1,1 @@
+"""The stack without Docker: PostgreSQL, a broker, the services and a local inbox on loopback."""

@@ -1,0 +1,1 @@
+"""Alerts: signals become episodes and reach the right person in Slack and e-mail."""

@@ -1,0 +1,1 @@
+"""Health: facts of every type, explainable scores, risk signals."""

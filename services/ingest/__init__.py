@@ -1,0 +1,1 @@
+"""Ingest: events over HTTP, acknowledged once they are durable on Kafka."""

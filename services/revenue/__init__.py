@@ -1,0 +1,1 @@
+"""Revenue: subscription snapshots, the movement ledger, retention."""

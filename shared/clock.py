@@ -1,0 +1,8 @@
+"""The one place that reads the clock. Called at the edge only; rules take `as_of`, `known_at` and `now` as arguments."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the present moment, UTC."""
+    return datetime.now(UTC)

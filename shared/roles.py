@@ -1,0 +1,29 @@
+"""Who may call what: one table for all routes of all services. A route that is missing here makes start-up fail.
+
+Values: a role (`viewer` < `csm` < `manager` < `admin`), `key` (a write key), `link` (a signed link carries its own key)
+or `open` (probes and metrics).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RANK: Final = {"viewer": 0, "csm": 1, "manager": 2, "admin": 3}
+
+COMMON: Final = {
+    "GET /livez": "open",
+    "GET /readyz": "open",
+    "GET /metrics": "open",
+    "GET /v1/status": "viewer",
+    "GET /v1/fingerprint": "viewer",
+    "GET /v1/events/{event_id}": "viewer",
+    "GET /v1/dead-letters": "admin",
+    "POST /v1/dead-letters/replay": "admin",
+}
+
+ROLES: Final[dict[str, dict[str, str]]] = {
+    "ingest": {},
+    "health": {},
+    "revenue": {},
+    "alerts": {},
+}
