@@ -39,9 +39,7 @@ class Database:
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """Open a read-only transaction that sees one consistent state."""
         async with self._engine.connect() as conn:
-            await conn.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield conn
 
     async def ping(self) -> None:
