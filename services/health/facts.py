@@ -72,7 +72,8 @@ class Objective:
 class AccountFacts:
     """Everything known of one account; build it with `account_facts`.
 
-    `log` is ordered by effective time, `usage` by day. `last_live_at` and `last_backfill_at` are times of receipt of the latest fact of either kind.
+    `log` is ordered by effective time, `usage` by day. `last_live_at` and `last_backfill_at` are times of receipt of
+    the latest fact of either kind.
     """
 
     account_id: str
