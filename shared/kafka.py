@@ -1,0 +1,260 @@
+"""Kafka, spoken here and nowhere else: topics, an acknowledged producer, a reader that never moves by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaConnectionError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from aiokafka.partitioner import murmur2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+log = structlog.get_logger()
+
+TOPIC_EXISTS = 36
+MIB = 1024 * 1024
+REQUEST_BYTES = 4 * MIB
+BATCH_BYTES = 512 * 1024
+START_SECONDS = 10.0
+STOP_SECONDS = 3.0
+
+BrokerError = KafkaError  # what the rest of the code catches without importing the client
+
+Place = tuple[str, int]  # topic, partition
+
+
+class Record(NamedTuple):
+    """One message to send. Records of one key keep their order."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Polled(NamedTuple):
+    """One message as it was read, untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp_ms: int
+
+
+class OutOfRange(Exception):
+    """The broker no longer (or not yet) has the offset that was asked for, at these places."""
+
+    def __init__(self, places: dict[Place, int]) -> None:
+        super().__init__(f"offsets out of range: {places}")
+        self.places = places
+
+
+@lru_cache(maxsize=200_000)
+def partition_of(key: str, partitions: int) -> int:
+    """Return the partition of a key, as every Kafka client computes it (murmur2)."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+async def create_topics(bootstrap: str, names: Iterable[str], partitions: int, prefix: str = "") -> None:
+    """Create the topics that are missing; topics that exist are left alone."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+    await admin.start()
+    try:
+        wanted = [
+            NewTopic(prefix + name, partitions, -1, topic_configs={"max.message.bytes": str(2 * MIB)}) for name in names
+        ]
+        answer = await admin.create_topics(wanted)
+        wrong = {t[0]: t[1] for t in _topic_errors(answer) if t[1] not in (0, TOPIC_EXISTS)}
+        if wrong:
+            raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
+    finally:
+        await admin.close()
+
+
+def _topic_errors(answer: object) -> list[tuple[str, int]]:
+    return [(each[0], each[1]) for each in answer.topic_errors]  # type: ignore[attr-defined]  # untyped client
+
+
+class ClusterView(NamedTuple):
+    """Who the broker says it is, and how many partitions each topic has (0: missing)."""
+
+    cluster_id: str
+    partitions: dict[str, int]
+
+
+async def describe(bootstrap: str, topics: Iterable[str]) -> ClusterView:
+    """Ask the broker for its identity and the partition counts of `topics`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+    await admin.start()
+    try:
+        cluster = await admin.describe_cluster()
+        found = await admin.describe_topics(list(topics))
+        return ClusterView(str(cluster["cluster_id"]), {t["topic"]: len(t["partitions"]) for t in found})
+    finally:
+        await admin.close()
+
+
+class Producer:
+    """An acks=all, zstd producer over `create_batch`/`send_batch`. Idempotent where the broker can."""
+
+    def __init__(self, client: AIOKafkaProducer) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls, bootstrap: str, request_seconds: float) -> Producer:
+        """Return a started producer. Raises BrokerError when no broker answers."""
+        for idempotent in (True, False):
+            client = AIOKafkaProducer(
+                bootstrap_servers=bootstrap,
+                acks="all",
+                compression_type="zstd",
+                enable_idempotence=idempotent,
+                max_request_size=REQUEST_BYTES,
+                max_batch_size=BATCH_BYTES,
+                request_timeout_ms=int(request_seconds * 1000),
+                retry_backoff_ms=50,
+            )
+            try:
+                await asyncio.wait_for(client.start(), START_SECONDS)
+            except (KafkaError, TimeoutError) as error:
+                await _stop(client)
+                if not idempotent or isinstance(error, KafkaConnectionError | TimeoutError):
+                    raise KafkaConnectionError(f"No broker answers at {bootstrap}: {error!r}") from error
+            else:
+                return cls(client)
+        raise AssertionError  # the loop returns or raises
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
+        return len(await self._client.partitions_for(topic))
+
+    async def send(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        """Write records of one partition in order; return when all are acknowledged by all in-sync replicas."""
+        waiting, batch = [], self._client.create_batch()
+        for record in records:
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
+                waiting.append(await self._client.send_batch(batch, topic, partition=partition))
+                batch = self._client.create_batch()
+                batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+        waiting.append(await self._client.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*waiting)
+
+    async def ping(self) -> None:
+        """Ask the cluster for its metadata; raises BrokerError when it does not answer."""
+        await self._client.client.fetch_all_metadata()
+
+    async def stop(self) -> None:
+        """Stop within `STOP_SECONDS`, whatever state the client is in."""
+        await _stop(self._client)
+
+
+async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.stop(), STOP_SECONDS)
+
+
+class Reader(ConsumerRebalanceListener):
+    """A member of a consumer group with the range assignor. It reads only where it was told to by `seek`."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Sequence[str]) -> None:
+        self.assigned: frozenset[Place] = frozenset()
+        self.generation = 0  # counts assignments; a change means: claim and seek again
+        self._topics = topics
+        self._client = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=1_000,
+            request_timeout_ms=15_000,
+            fetch_max_wait_ms=200,
+            fetch_max_bytes=16 * MIB,
+            max_partition_fetch_bytes=8 * MIB,  # a record over this would be skipped by the client
+            retry_backoff_ms=100,
+        )
+
+    async def start(self) -> None:
+        """Join the group."""
+        self._client.subscribe(list(self._topics), listener=self)
+        await self._client.start()
+
+    async def stop(self) -> None:
+        """Leave the group, within `STOP_SECONDS`."""
+        await _stop(self._client)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Called by the client when a rebalance begins: nothing may be read until the next assignment."""
+        del revoked
+        self.assigned = frozenset()
+        self.generation += 1
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Called by the client after a rebalance. Seeking happens in the reading loop, where failures are handled."""
+        self.assigned = frozenset((tp.topic, tp.partition) for tp in assigned)
+        self.generation += 1
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Read `place` from `offset` on. Does nothing when the place is no longer assigned."""
+        with contextlib.suppress(IllegalStateError):
+            self._client.seek(TopicPartition(*place), offset)
+
+    async def earliest(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Return the first offset that the broker still has, per place."""
+        found = await self._client.beginning_offsets([TopicPartition(*place) for place in places])
+        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
+
+    async def poll(self, places: Iterable[Place], seconds: float, limit: int) -> list[Polled]:
+        """Return at most `limit` records of `places`, waiting at most `seconds` for the first.
+
+        Raises:
+            OutOfRange: the stored offset does not exist at the broker.
+            BrokerError: the broker is in trouble.
+
+        """
+        wanted = [TopicPartition(*place) for place in places if place in self.assigned]
+        if not wanted:
+            await asyncio.sleep(seconds)
+            return []
+        try:
+            found = await self._client.getmany(*wanted, timeout_ms=int(seconds * 1000), max_records=limit)
+        except NoOffsetForPartitionError:
+            return []  # raced by a seek that has happened by now
+        except OffsetOutOfRangeError as error:
+            raise OutOfRange({(tp.topic, tp.partition): offset for tp, offset in error.args[0].items()}) from error
+        return [
+            Polled(m.topic, m.partition, m.offset, m.key, m.value, m.headers, m.timestamp)
+            for messages in found.values()
+            for m in messages
+        ]
+
+    def end(self, place: Place) -> int | None:
+        """Return the offset after the newest record of `place`, as the last fetch saw it; None before a fetch."""
+        with contextlib.suppress(IllegalStateError, AssertionError):
+            highwater = self._client.highwater(TopicPartition(*place))
+            return None if highwater is None else int(highwater)
+        return None
+
+    async def commit(self, offsets: dict[Place, int]) -> None:
+        """Tell the broker how far we are, for lag monitors. The truth is in our database, so failures are no matter."""
+        with contextlib.suppress(CommitFailedError, IllegalStateError, KafkaError):
+            await self._client.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
