@@ -1,0 +1,152 @@
+"""Owns the door: bytes become an Event in full, or a BadEvent that says why not. Nothing else comes out of here."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+
+from shared.errors import BadEvent
+from shared.events.catalog import TYPES, EventType, known_type
+from shared.events.envelope import Event
+from shared.events.fields import FIRST_YEAR, LAST_YEAR, Id
+from shared.events.refusal import refusal
+
+MAX_BYTES: Final = 64 * 1024
+MAX_DEPTH: Final = 64
+ADDED_BYTES: Final = 4 * 1024
+"""What ingest may add to an event of MAX_BYTES: times and the partition key, escaped."""
+
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_T = TypeVar("_T")
+
+
+class _Envelope(msgspec.Struct, kw_only=True):
+    specversion: Literal["1.0"]
+    id: Id
+    source: Id
+    type: Id
+    subject: Id
+    data: msgspec.Raw
+    backfill: bool = False
+    traceparent: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+
+
+class _Recorded(_Envelope, kw_only=True):
+    time: _Instant
+    recordedtime: _Instant
+
+
+class _Untrusted(_Envelope, kw_only=True):
+    time: _Instant | None = None
+    recordedtime: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def decode_event(raw: bytes) -> Event:
+    """Decode an event as it lies on Kafka. Raises BadEvent with a code of `refusal.CODES`."""
+    _check_bytes(raw, MAX_BYTES + ADDED_BYTES)
+    envelope = _decode(_RECORDED, raw)
+    recorded = _instant("recordedtime", envelope.recordedtime)
+    return _event(envelope, _instant("time", envelope.time), recorded)
+
+
+def decode_untrusted(raw: bytes, *, received: datetime, backdate: bool) -> tuple[Event, bytes]:
+    """Decode a client's event and return it with the bytes for Kafka, in which unknown fields are preserved.
+
+    `received` (aware) becomes `recordedtime`, and `time` where the client gave none; with `backdate` the client's
+    own `recordedtime` holds if it is not later. Raises BadEvent with a code of `refusal.CODES`.
+    """
+    _check_bytes(raw, MAX_BYTES)
+    envelope = _decode(_UNTRUSTED, raw)
+    recorded = _backdated(envelope.recordedtime, received) if backdate else received.astimezone(UTC)
+    time = recorded if envelope.time is None else _instant("time", envelope.time)
+    event = _event(envelope, time, recorded)
+    fields = _FIELDS.decode(raw)
+    if envelope.time is None:
+        fields["time"] = time
+    fields["recordedtime"] = recorded
+    fields["partitionkey"] = event.subject
+    return event, _ENCODER.encode(fields)
+
+
+def _event(envelope: _Envelope, time: datetime, recorded: datetime) -> Event:
+    kind = known_type(envelope.type)
+    data = _decode(_DATA[envelope.type], envelope.data, "data")
+    _check_ahead(kind, time, recorded)
+    return Event(
+        envelope.id,
+        envelope.source,
+        envelope.type,
+        envelope.subject,
+        time,
+        recorded,
+        data,
+        envelope.backfill,
+        envelope.traceparent,
+    )
+
+
+def _check_bytes(raw: bytes, most: int) -> None:
+    """Check what holds for every part of the event, known or free, by decoding all of it."""
+    if len(raw) > most:
+        raise BadEvent("too_large", f"the event has {len(raw)} bytes: at most {MAX_BYTES} are allowed")
+    if b"\0" in raw or (b"\\u0000" in raw and _ESCAPED_NUL.search(raw)):
+        raise BadEvent("nul", "the event holds a NUL character: remove it")
+    whole = _decode(_WHOLE, raw)
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(whole):
+        raise BadEvent("too_deep", f"the event is nested too deep: at most {MAX_DEPTH} levels are allowed")
+
+
+def _is_deep(whole: object) -> bool:
+    level = [whole]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> list[Any]:
+    """The containers within a container; a scalar has none and is no level of its own."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _instant(field: str, value: datetime) -> datetime:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise BadEvent("absurd_time", f"{field}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return value.astimezone(UTC)
+
+
+def _backdated(raw: msgspec.Raw, received: datetime) -> datetime:
+    given = _decode(_RECORDEDTIME, raw, "recordedtime")
+    if given is None:
+        return received.astimezone(UTC)
+    recorded = _instant("recordedtime", given)
+    if recorded > received:
+        raise BadEvent("time_in_future", "recordedtime: must not be later than the time of receipt")
+    return recorded
+
+
+def _check_ahead(kind: EventType, time: datetime, recorded: datetime) -> None:
+    if time - recorded > kind.ahead:
+        most = f"{kind.ahead.days} days" if kind.ahead.days > 1 else "24 hours"
+        raise BadEvent("time_in_future", f"time: must be at most {most} after the time of receipt for {kind.name}")
+
+
+def _decode(decoder: "msgspec.json.Decoder[_T]", raw: bytes | msgspec.Raw, at: str = "") -> _T:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise refusal(error, at) from None
+
+
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+_FIELDS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RECORDED = msgspec.json.Decoder(_Recorded)
+_UNTRUSTED = msgspec.json.Decoder(_Untrusted)
+_RECORDEDTIME: msgspec.json.Decoder[datetime | None] = msgspec.json.Decoder(_Instant | None)
+_DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in TYPES.items()}
+_ENCODER = msgspec.json.Encoder()

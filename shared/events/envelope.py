@@ -1,0 +1,68 @@
+"""Owns the envelope: a CloudEvents 1.0 JSON event as Kizuna keeps it, its idempotency key and its bytes on Kafka."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from shared.events.fields import EventData
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One fact about one account. `time` is when it happened, `recordedtime` when it was learned, both in UTC."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    recordedtime: datetime
+    data: EventData
+    backfill: bool = False
+    traceparent: str | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The idempotency key: 16 bytes that are equal exactly when source and id are equal."""
+        return blake2b(f"{self.source}\0{self.id}".encode(), digest_size=16).digest()
+
+
+class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The envelope on the wire, without its data's meaning. Its JSON Schema is part of every type's."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    recordedtime: datetime
+    partitionkey: str
+    datacontenttype: Literal["application/json"]
+    data: EventData
+    backfill: bool = False
+    traceparent: str | None = None
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the event as CloudEvents JSON (structured mode), with the account id as partition key."""
+    return _ENCODER.encode(
+        CloudEvent(
+            specversion="1.0",
+            id=event.id,
+            source=event.source,
+            type=event.type,
+            subject=event.subject,
+            time=event.time,
+            recordedtime=event.recordedtime,
+            partitionkey=event.subject,
+            datacontenttype="application/json",
+            data=event.data,
+            backfill=event.backfill,
+            traceparent=event.traceparent,
+        )
+    )
+
+
+_ENCODER = msgspec.json.Encoder()
