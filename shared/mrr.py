@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from shared.events import Item, SubscriptionSnapshot
+    from shared.events import SubscriptionItem, SubscriptionSnapshot
 
 MONTHS_SHARE: Final = {
     "year": Fraction(1, 12),
@@ -27,7 +27,7 @@ SCALE: Final = 6
 SHOWN: Final = 2
 
 
-def item_mrr(item: Item) -> Fraction:
+def item_mrr(item: SubscriptionItem) -> Fraction:
     """MRR of one item, in units of its currency: amount x quantity x (1 - discount) x months share / interval count."""
     share = MONTHS_SHARE[item.interval] / item.interval_count
     kept = 1 - Fraction(item.discount_percent or 0) / 100
