@@ -1,0 +1,88 @@
+"""The inbox: which events have been counted. Ids of live events live in weekly generations that are dropped whole;
+ids of marked history are kept for good. One writer per partition (see `shared.leases`) makes look-up-then-insert safe.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.db import execute, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+KEPT_DAYS = 30
+AHEAD_WEEKS = 1
+
+
+def week_of(moment: datetime) -> date:
+    """Return the Monday that begins the generation of `moment` (UTC)."""
+    day = moment.date()
+    return day - timedelta(days=day.weekday())
+
+
+class Inbox:
+    """Claims event keys (16 bytes each) inside the caller's transaction."""
+
+    def __init__(self) -> None:
+        self._ready_for: date | None = None
+
+    async def claim(
+        self, conn: AsyncConnection, live: Sequence[bytes], history: Sequence[bytes], now: datetime
+    ) -> set[bytes]:
+        """Record keys that were never seen and return them. Keys must be unique within the call."""
+        await self._open_generations(conn, now)
+        keys = sorted([*live, *history])
+        rows = await fetch(
+            conn,
+            """select key from inbox where key = any($1::bytea[])
+               union all select key from inbox_history where key = any($1::bytea[])""",
+            keys,
+        )
+        seen = {bytes(row.key) for row in rows}
+        fresh_live = [key for key in live if key not in seen]
+        fresh_history = [key for key in history if key not in seen]
+        if fresh_live:
+            await execute(
+                conn, "insert into inbox (key, week) select k, $2 from unnest($1::bytea[]) k", fresh_live, week_of(now)
+            )
+        if fresh_history:
+            await execute(conn, "insert into inbox_history (key) select unnest($1::bytea[])", fresh_history)
+        return {*fresh_live, *fresh_history}
+
+    async def _open_generations(self, conn: AsyncConnection, now: datetime) -> None:
+        current = week_of(now)
+        if self._ready_for == current:
+            return
+        await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.inbox'))")
+        for ahead in range(AHEAD_WEEKS + 1):
+            monday = current + timedelta(weeks=ahead)
+            await execute(
+                conn,
+                f"create table if not exists inbox_{monday:%Y%m%d} partition of inbox "
+                f"for values from ('{monday}') to ('{monday + timedelta(weeks=1)}')",
+            )
+        await _drop_generations(conn, current - timedelta(days=KEPT_DAYS + 7))
+        self._ready_for = current
+
+
+async def _drop_generations(conn: AsyncConnection, before: date) -> None:
+    rows = await fetch(
+        conn,
+        """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+           where i.inhparent = 'inbox'::regclass and c.relname < $1""",
+        f"inbox_{before:%Y%m%d}",
+    )
+    for row in rows:
+        await execute(conn, f"drop table {row.relname}")
+
+
+async def counted(conn: AsyncConnection, key: bytes) -> bool:
+    """Tell whether an event was counted by this service."""
+    rows = await fetch(
+        conn, "select 1 from inbox where key = $1 union all select 1 from inbox_history where key = $1", key
+    )
+    return bool(rows)
