@@ -114,14 +114,16 @@ class Measurement(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionState(Fact):
-    """How one subscription stands from then on; `mrr` is 0 where no revenue flows (trial, unpaid, paused, ended)."""
+    """How one subscription stands from then on; `mrr` is 0 where no revenue flows (trial, unpaid, paused, ended).
+
+    `seats` are quantities by product id.
+    """
 
     subscription_id: str
     status: str
     mrr: Decimal
     currency: str
-    seats: int
-    product_ids: tuple[str, ...] = ()
+    seats: Mapping[str, int] = field(default_factory=dict)
     term_start: date | None = None
     term_end: date | None = None
 
