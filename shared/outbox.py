@@ -1,0 +1,113 @@
+"""The outbox: outgoing events are written in the transaction that decided them; a relay publishes and removes them.
+
+A row that exists has not been acknowledged; there is no cursor to overtake a late commit. Rows of one account are sent
+in the order they were written, by the replica that holds the partition's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.db import Database, execute, fetch
+from shared.errors import LeaseLost, NotReady
+from shared.events import Event, encode_event, topic_of
+from shared.kafka import Record
+from shared.observability import RELAYED
+from shared.trouble import is_world_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.leases import Leases
+    from shared.produce import Publisher
+
+BATCH = 500
+IDLE_SECONDS = 0.25
+TROUBLE_SECONDS = 1.0
+
+
+async def emit(conn: AsyncConnection, events: Sequence[tuple[Event, int]], now: datetime) -> None:
+    """Add events, each with its account's partition number, to the outbox of the caller's transaction."""
+    if not events:
+        return
+    headers = [msgspec.json.encode([("traceparent", e.traceparent)] if e.traceparent else []) for e, _ in events]
+    await execute(
+        conn,
+        """insert into outbox (partition, topic, key, value, headers, created_at)
+           select p, t, k, v, h::jsonb, $6
+           from unnest($1::int[], $2::text[], $3::bytea[], $4::bytea[], $5::text[]) with ordinality
+                as r(p, t, k, v, h, n) order by n""",
+        [partition for _, partition in events],
+        [topic_of(event.type) for event, _ in events],
+        [event.subject.encode() for event, _ in events],
+        [encode_event(event) for event, _ in events],
+        [each.decode() for each in headers],
+        now,
+    )
+
+
+class Relay:
+    """Publishes the outbox rows of the partitions this replica owns."""
+
+    def __init__(self, database: Database, leases: Leases, publisher: Publisher) -> None:
+        self._database = database
+        self._leases = leases
+        self._publisher = publisher
+        self.wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until told to stop; broker and database troubles are waited out."""
+        while not stop.is_set():
+            try:
+                sent = await self.relay_once()
+            except (LeaseLost, NotReady):
+                sent = 0
+            except Exception as error:
+                if not is_world_trouble(error):
+                    raise
+                sent = 0
+                await asyncio.sleep(TROUBLE_SECONDS)
+            if not sent:
+                await _either(self.wake, IDLE_SECONDS)
+                self.wake.clear()
+
+    async def relay_once(self) -> int:
+        """Publish one batch, then remove it; return how many rows that were."""
+        held = self._leases.held
+        if not held:
+            return 0
+        async with self._database.snapshot() as conn:
+            rows = await fetch(
+                conn,
+                "select id, partition, topic, key, value, headers from outbox "
+                "where partition = any($1) order by id limit $2",
+                list(held),
+                BATCH,
+            )
+        if not rows:
+            return 0
+        await self._publisher.publish([_record(row.topic, row.key, row.value, row.headers) for row in rows])
+        async with self._database.transaction() as conn:
+            await self._leases.check(conn, {row.partition for row in rows})
+            await execute(conn, "delete from outbox where id = any($1::bigint[])", [row.id for row in rows])
+        for row in rows:
+            RELAYED.labels(row.topic).inc()
+        return len(rows)
+
+
+def _record(topic: str, key: bytes, value: bytes, headers: str) -> Record:
+    pairs = [(name, text.encode()) for name, text in msgspec.json.decode(headers)]
+    return Record(topic, bytes(key), bytes(value), pairs)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,24 @@
+"""Telling the three kinds of failure apart: the world is broken, the message is bad, or our code is."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# SQLSTATE classes that say "try again": connection, rollback (deadlock), transaction state (idle timeout),
+# resources, intervention (shutdown, cancel), lock not available.
+WORLD = ("08", "40", "25P03", "53", "57", "55P03")
+
+
+def is_world_trouble(error: BaseException) -> bool:
+    """Tell whether waiting and trying again is the remedy: no connection, a restart, a deadlock, no room."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeout | InterfaceError):
+        return True
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return error.connection_invalidated or state.startswith(WORLD) or (not state and _lost(error))
+    return False
+
+
+def _lost(error: DBAPIError) -> bool:
+    return isinstance(error, OperationalError) or "connection" in str(error.orig).lower()
