@@ -26,12 +26,13 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event with the place it was read from."""
+    """One event with the place it was read from and its untouched bytes."""
 
     event: Event
     topic: str
     partition: int
     offset: int
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

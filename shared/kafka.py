@@ -174,7 +174,8 @@ async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 class Reader(ConsumerRebalanceListener):
     """A member of a consumer group with the range assignor. It reads only where it was told to by `seek`."""
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str]) -> None:
+    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], prefix: str = "") -> None:
+        self._prefix = prefix  # of the topics' names at the broker; callers never see it
         self.assigned: frozenset[Place] = frozenset()
         self.generation = 0  # counts assignments; a change means: claim and seek again
         self._topics = topics
@@ -195,7 +196,7 @@ class Reader(ConsumerRebalanceListener):
 
     async def start(self) -> None:
         """Join the group."""
-        self._client.subscribe(list(self._topics), listener=self)
+        self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
         await self._client.start()
 
     async def stop(self) -> None:
@@ -203,25 +204,25 @@ class Reader(ConsumerRebalanceListener):
         await _stop(self._client)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Called by the client when a rebalance begins: nothing may be read until the next assignment."""
+        """Stop reading when the client says that a rebalance begins, until the next assignment."""
         del revoked
         self.assigned = frozenset()
         self.generation += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Called by the client after a rebalance. Seeking happens in the reading loop, where failures are handled."""
-        self.assigned = frozenset((tp.topic, tp.partition) for tp in assigned)
+        """Note a new assignment. Seeking happens in the reading loop, where failures are handled."""
+        self.assigned = frozenset(self._place(tp) for tp in assigned)
         self.generation += 1
 
     def seek(self, place: Place, offset: int) -> None:
         """Read `place` from `offset` on. Does nothing when the place is no longer assigned."""
         with contextlib.suppress(IllegalStateError):
-            self._client.seek(TopicPartition(*place), offset)
+            self._client.seek(self._at(place), offset)
 
     async def earliest(self, places: Iterable[Place]) -> dict[Place, int]:
         """Return the first offset that the broker still has, per place."""
-        found = await self._client.beginning_offsets([TopicPartition(*place) for place in places])
-        return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
+        found = await self._client.beginning_offsets([self._at(place) for place in places])
+        return {self._place(tp): offset for tp, offset in found.items()}
 
     async def poll(self, places: Iterable[Place], seconds: float, limit: int) -> list[Polled]:
         """Return at most `limit` records of `places`, waiting at most `seconds` for the first.
@@ -231,7 +232,7 @@ class Reader(ConsumerRebalanceListener):
             BrokerError: the broker is in trouble.
 
         """
-        wanted = [TopicPartition(*place) for place in places if place in self.assigned]
+        wanted = [self._at(place) for place in places if place in self.assigned]
         if not wanted:
             await asyncio.sleep(seconds)
             return []
@@ -240,9 +241,10 @@ class Reader(ConsumerRebalanceListener):
         except NoOffsetForPartitionError:
             return []  # raced by a seek that has happened by now
         except OffsetOutOfRangeError as error:
-            raise OutOfRange({(tp.topic, tp.partition): offset for tp, offset in error.args[0].items()}) from error
+            raise OutOfRange({self._place(tp): offset for tp, offset in error.args[0].items()}) from error
+        cut = len(self._prefix)
         return [
-            Polled(m.topic, m.partition, m.offset, m.key, m.value, m.headers, m.timestamp)
+            Polled(m.topic[cut:], m.partition, m.offset, m.key, m.value, m.headers, m.timestamp)
             for messages in found.values()
             for m in messages
         ]
@@ -250,11 +252,17 @@ class Reader(ConsumerRebalanceListener):
     def end(self, place: Place) -> int | None:
         """Return the offset after the newest record of `place`, as the last fetch saw it; None before a fetch."""
         with contextlib.suppress(IllegalStateError, AssertionError):
-            highwater = self._client.highwater(TopicPartition(*place))
+            highwater = self._client.highwater(self._at(place))
             return None if highwater is None else int(highwater)
         return None
 
     async def commit(self, offsets: dict[Place, int]) -> None:
         """Tell the broker how far we are, for lag monitors. The truth is in our database, so failures are no matter."""
         with contextlib.suppress(CommitFailedError, IllegalStateError, KafkaError):
-            await self._client.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
+            await self._client.commit({self._at(place): offset for place, offset in offsets.items()})
+
+    def _at(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._prefix + place[0], place[1])
+
+    def _place(self, tp: TopicPartition) -> Place:
+        return tp.topic[len(self._prefix) :], tp.partition

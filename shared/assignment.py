@@ -1,0 +1,154 @@
+"""What this replica owns at present and where it reads: claims, start rules, and what is left to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared import positions
+from shared.clock import now
+from shared.kafka import Place, Reader, describe
+from shared.observability import POSITION_INCIDENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.consumer import Source
+    from shared.db import Database
+    from shared.leases import Leases
+    from shared.positions import Stored
+
+log = structlog.get_logger()
+
+SETTLE_SECONDS = 0.2
+HISTORY_TOPIC = "backfill.v1"
+
+
+class WrongTopics(SystemExit):
+    """The topics at the broker are not as this deployment needs them; starting would split accounts."""
+
+
+class Assignment:
+    """The places of one group membership. Rules at a start, per place:
+
+    never read before: from the earliest record; another cluster: from its earliest record (the inbox knows what was
+    counted); records lost to retention, or a broker younger than our position: from the earliest, reported as an
+    incident. Never a silent jump.
+    """
+
+    def __init__(
+        self, source: Source, topics: Sequence[str], reader: Reader, database: Database, leases: Leases
+    ) -> None:
+        self._source = source
+        self._topics = topics
+        self._database = database
+        self._leases = leases
+        self._prepared = 0
+        self._next: dict[Place, int] = {}
+        self.reader = reader
+        self.cluster = ""
+        self.places: frozenset[Place] = frozenset()
+        self.live: tuple[Place, ...] = ()
+        self.history: tuple[Place, ...] = ()
+
+    async def check_topics(self) -> None:
+        """Learn the cluster's identity and insist on equal partition counts.
+
+        Raises:
+            WrongTopics: a topic is missing or has another number of partitions than the settings say.
+
+        """
+        source = self._source
+        view = await describe(source.bootstrap, [source.prefix + topic for topic in self._topics])
+        self.cluster = view.cluster_id
+        wrong = {topic: count for topic, count in view.partitions.items() if count != source.partitions}
+        if wrong:
+            raise WrongTopics(
+                f"Every topic needs {source.partitions} partitions (KIZUNA_PARTITIONS), but the broker has {wrong}. "
+                "Create them anew or set KIZUNA_PARTITIONS; counts are never raised in place."
+            )
+
+    async def settle(self) -> bool:
+        """Claim and seek after a change of assignment; return whether there is anything to read."""
+        generation = self.reader.generation
+        if generation != self._prepared:
+            self.places = frozenset()
+            self._leases.release()
+            if self.reader.assigned:
+                await self._take_over(self.reader.assigned)
+            self._prepared = generation
+        if not self.places:
+            await self.reader.poll((), SETTLE_SECONDS, 1)
+        return bool(self.places)
+
+    async def recover(self, places: Mapping[Place, int]) -> None:
+        """Apply the start rules to places whose offset the broker does not have."""
+        await self._start_from(places.keys(), lost=True)
+
+    def lag(self) -> dict[str, int]:
+        """Return how many records wait at the broker, by topic."""
+        waiting = dict.fromkeys(self._topics, 0)
+        for place in self.places:
+            waiting[place[0]] += self._behind(place) or 0
+        return waiting
+
+    def current(self) -> list[Place]:
+        """Return the places that have been read to the end."""
+        return [place for place in self.places if self._behind(place) == 0]
+
+    def moved(self, offsets: Mapping[Place, int]) -> None:
+        """Note positions that have been stored."""
+        self._next.update(offsets)
+
+    def _behind(self, place: Place) -> int | None:
+        end = self.reader.end(place)
+        return None if end is None else max(0, end - self._next.get(place, 0))
+
+    async def _take_over(self, assigned: frozenset[Place]) -> None:
+        await self.check_topics()
+        await self._leases.claim({partition for _, partition in assigned}, now())
+        await self._start_from(assigned, lost=False)
+        self.places = assigned
+        self.live = tuple(sorted(place for place in assigned if place[0] != HISTORY_TOPIC))
+        self.history = tuple(sorted(place for place in assigned if place[0] == HISTORY_TOPIC))
+        log.info("partitions_taken", partitions=sorted(self._leases.held), cluster=self.cluster)
+
+    async def _start_from(self, wanted: frozenset[Place] | object, *, lost: bool) -> None:
+        places = frozenset(wanted)  # type: ignore[call-overload]  # a set or a view of keys
+        earliest = await self.reader.earliest(places)
+        async with self._database.transaction() as conn:
+            stored = await positions.load(conn, places)
+            starts, incidents = _choose(stored, earliest, self.cluster, lost=lost)
+            await self._leases.check(conn, {partition for _, partition in places})
+            await positions.advance(conn, self.cluster, starts, None)
+            for kind, affected in incidents.items():
+                POSITION_INCIDENTS.labels(kind).inc()
+                log.error("position_incident", kind=kind, places=affected)
+                await positions.report(conn, kind, {"cluster": self.cluster, "places": affected}, now())
+        for place, offset in starts.items():
+            self.reader.seek(place, offset)
+        self._next.update(starts)
+
+
+def _choose(
+    stored: Mapping[Place, Stored], earliest: Mapping[Place, int], cluster: str, *, lost: bool
+) -> tuple[dict[Place, int], dict[str, list[list[object]]]]:
+    """Return where to read each place from, and what ops must hear about, by kind of incident."""
+    starts, incidents = {}, dict[str, list[list[object]]]()
+    for place, first in earliest.items():
+        known = stored.get(place)
+        starts[place] = first
+        if known is None:
+            continue
+        if known.cluster != cluster:
+            kind = "another_cluster"
+        elif known.next_offset < first:
+            kind = "gap"
+        elif lost:
+            kind = "younger_broker"
+        else:
+            starts[place] = known.next_offset
+            continue
+        incidents.setdefault(kind, []).append([*place, known.next_offset, first])
+    return starts, incidents

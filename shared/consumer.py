@@ -1,0 +1,286 @@
+"""The consumer: reads batches and absorbs each in one transaction. Positions live in the database, beside the effects.
+
+Per batch and transaction: leases checked, ids claimed in the inbox, facts written, accounts marked due, dead letters
+stored, positions advanced. Only then is the offset committed to Kafka, for lag monitors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared import deadletters, due, positions
+from shared.absorb import Received, Urgency
+from shared.assignment import HISTORY_TOPIC, Assignment
+from shared.clock import now
+from shared.deadletters import Letter
+from shared.errors import BadEvent, LeaseLost, TooManyFailures
+from shared.events import decode_event
+from shared.inbox import Inbox
+from shared.kafka import BrokerError, OutOfRange, Place, Polled, Reader
+from shared.observability import ABSORBED, BATCH_SECONDS, LAG, REPEATED
+from shared.trouble import is_world_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.absorb import Absorber
+    from shared.db import Database
+    from shared.due import Pace
+    from shared.leases import Leases
+
+log = structlog.get_logger()
+
+BATCH_RECORDS = 5000
+IDLE_SECONDS = 0.2
+CURRENT_EVERY_SECONDS = 0.5
+TROUBLE_SECONDS = 0.5
+FAILURES_IN_A_ROW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a service reads: broker, group, topic prefix, and how many partitions every topic must have."""
+
+    service: str
+    bootstrap: str
+    prefix: str
+    partitions: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Decoded records, refusals, and the offsets after them."""
+
+    received: list[Received] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    offsets: dict[Place, int] = field(default_factory=dict)
+
+
+class Consumer:
+    """One member of the service's consumer group."""
+
+    def __init__(self, source: Source, database: Database, leases: Leases, absorber: Absorber, pace: Pace) -> None:
+        self._source = source
+        self._database = database
+        self._leases = leases
+        self._absorber = absorber
+        self._pace = pace
+        self._inbox = Inbox()
+        self._failed_in_a_row = 0
+        self._history_waits = False
+        self._noted = 0.0
+        self.assignment: Assignment | None = None
+        self.trouble: str | None = "starting"  # None while reading; shown by readiness
+        self.halted = False
+        self.beat = time.monotonic()
+        self.work = asyncio.Event()  # set when something grave was absorbed
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until told to stop. Broker and database troubles are waited out; a run of failures halts for good."""
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+            except TooManyFailures as error:
+                self.halted, self.trouble = True, error.message
+                log.error("consumer_halted", reason=error.message)
+                await stop.wait()
+            except LeaseLost as error:
+                self.trouble = error.message
+                log.warning("lease_lost", reason=error.message)
+            except Exception as error:
+                if not isinstance(error, BrokerError) and not is_world_trouble(error):
+                    raise
+                self.trouble = f"waiting: {error!r}"
+                log.warning("consumer_waits", error=repr(error))
+                self.beat = time.monotonic()
+                await asyncio.sleep(TROUBLE_SECONDS)
+
+    def lag(self) -> dict[str, int]:
+        """Return how many records wait at the broker, by topic (as of the last fetch)."""
+        return self.assignment.lag() if self.assignment else {}
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        topics = (*self._absorber.topics, HISTORY_TOPIC)
+        source = self._source
+        reader = Reader(source.bootstrap, f"{source.prefix}{source.service}", topics, source.prefix)
+        self.assignment = Assignment(source, topics, reader, self._database, self._leases)
+        await self.assignment.check_topics()
+        await reader.start()
+        try:
+            while not stop.is_set():
+                self.beat = time.monotonic()
+                if await self.assignment.settle():
+                    await self._step(self.assignment)
+        finally:
+            self._leases.release()
+            await reader.stop()
+
+    async def _step(self, assignment: Assignment) -> None:
+        began = now()
+        try:
+            polled = await self._poll(assignment)
+        except OutOfRange as error:
+            await assignment.recover(error.places)
+            return
+        self.trouble = None
+        if polled:
+            await self._absorb_patiently(self._decode(polled), assignment)
+        else:
+            await self._note_current(assignment, began)
+
+    async def _poll(self, assignment: Assignment) -> list[Polled]:
+        """Live topics first; history fills what room they leave, so that it never delays them."""
+        polled = await assignment.reader.poll(assignment.live, 0, BATCH_RECORDS)
+        room = BATCH_RECORDS - len(polled)
+        if room:
+            polled += await assignment.reader.poll(assignment.history, 0, room)
+        return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)
+
+    def _decode(self, polled: Sequence[Polled]) -> Batch:
+        batch = Batch()
+        for record in polled:
+            batch.offsets[record.topic, record.partition] = record.offset + 1
+            try:
+                received = self._open(record)
+            except BadEvent as error:
+                if error.code != "unknown_type" or self._source.service == "health":
+                    batch.letters.append(Letter(record, error))
+                continue
+            if received is None:
+                continue
+            refusal = self._absorber.refuse(received)
+            if refusal is None:
+                batch.received.append(received)
+            else:
+                batch.letters.append(_letter(record, received, refusal))
+        return batch
+
+    def _open(self, record: Polled) -> Received | None:
+        if record.value is None:
+            raise BadEvent("null_value", "The record has no value; an event was expected.")
+        event = decode_event(record.value)
+        if record.key != event.subject.encode():
+            raise BadEvent("wrong_key", "The record's key must be the account id, or order and ownership are lost.")
+        if event.type not in self._absorber.types:
+            return None
+        return Received(event, record.topic, record.partition, record.offset, record.value)
+
+    async def _absorb_patiently(self, batch: Batch, assignment: Assignment) -> None:
+        """Absorb one batch, waiting out a broken world; if the batch cannot be written, find the bad record."""
+        while True:
+            try:
+                await self._commit(batch, assignment)
+            except LeaseLost:
+                raise
+            except Exception as error:
+                if not is_world_trouble(error):
+                    log.warning("batch_failed", error=repr(error), events=len(batch.received))
+                    await self._one_by_one(batch, assignment, error)
+                    break
+                self.trouble = f"the database does not answer: {error!r}"
+                self.beat = time.monotonic()
+                await asyncio.sleep(TROUBLE_SECONDS)
+            else:
+                self._failed_in_a_row = 0
+                break
+        await assignment.reader.commit(batch.offsets)
+
+    async def _one_by_one(self, batch: Batch, assignment: Assignment, error: Exception) -> None:
+        """Absorb each event alone. One that fails alone becomes a dead letter; a run of them stops the consumer."""
+        failed: list[Letter] = []
+        if len(batch.received) == 1:
+            failed.append(self._failure(batch.received[0], error))
+        else:
+            for received in batch.received:
+                try:
+                    await self._commit(Batch(received=[received]), assignment)
+                except LeaseLost:
+                    raise
+                except Exception as alone:
+                    if is_world_trouble(alone):
+                        raise
+                    failed.append(self._failure(received, alone))
+                else:
+                    self._failed_in_a_row = 0
+        await self._commit(Batch(letters=[*batch.letters, *failed], offsets=batch.offsets), assignment)
+
+    def _failure(self, received: Received, error: Exception) -> Letter:
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
+            raise TooManyFailures(
+                f"{FAILURES_IN_A_ROW} events in a row could not be absorbed, the last because of {error!r}. "
+                "Nothing was skipped: mend the service and restart it."
+            ) from error
+        event = received.event
+        log.error("absorb_failed", event_id=event.id, account_id=event.subject, error=repr(error))
+        record = Polled(
+            received.topic, received.partition, received.offset, event.subject.encode(), received.raw, (), 0
+        )
+        return _letter(record, received, BadEvent("absorb_failed", repr(error)[:500]))
+
+    async def _commit(self, batch: Batch, assignment: Assignment) -> None:
+        began, moment = time.monotonic(), now()
+        partitions = {place[1] for place in batch.offsets} | {each.partition for each in batch.received}
+        async with self._database.transaction() as conn:
+            await self._leases.check(conn, partitions)
+            fresh = await self._fresh(conn, batch.received, moment)
+            touched = await self._absorber.absorb(conn, fresh) if fresh else ()
+            await due.mark(conn, touched, moment, self._pace)
+            await deadletters.write(conn, self._source.service, assignment.cluster, batch.letters, moment)
+            if batch.offsets:
+                await positions.advance(conn, assignment.cluster, batch.offsets, None)
+        assignment.moved(batch.offsets)
+        self._count(batch.received, fresh)
+        self._history_waits = self._history_waits or any(each.urgency is Urgency.HISTORY for each in touched)
+        if any(each.urgency is Urgency.GRAVE for each in touched):
+            self.work.set()
+        BATCH_SECONDS.observe(time.monotonic() - began)
+
+    async def _fresh(self, conn: AsyncConnection, received: Sequence[Received], moment: datetime) -> list[Received]:
+        """Claim the ids of a batch; return the events that were never counted, in order, each once."""
+        once: dict[bytes, Received] = {}
+        for each in received:
+            once.setdefault(each.event.key, each)
+        live = [key for key, each in once.items() if not each.event.backfill]
+        history = [key for key, each in once.items() if each.event.backfill]
+        claimed = await self._inbox.claim(conn, live, history, moment) if once else set()
+        return [each for key, each in once.items() if key in claimed]
+
+    def _count(self, received: Sequence[Received], fresh: Sequence[Received]) -> None:
+        for counter, events in ((ABSORBED, fresh), (REPEATED, received)):
+            tally: dict[str, int] = {}
+            for each in events:
+                tally[each.topic] = tally.get(each.topic, 0) + 1
+            for topic, count in tally.items():
+                counter.labels(topic).inc(count)
+
+    async def _note_current(self, assignment: Assignment, moment: datetime) -> None:
+        """Nothing was waiting: note how current we are, and look at accounts whose history has been read."""
+        if time.monotonic() - self._noted < CURRENT_EVERY_SECONDS:
+            return
+        self._noted = time.monotonic()
+        current = assignment.current()
+        for topic, records in assignment.lag().items():
+            LAG.labels(topic).set(records)
+        if not current:
+            return
+        async with self._database.transaction() as conn:
+            await self._leases.check(conn, {partition for _, partition in current})
+            await positions.mark_current(conn, current, moment)
+            if self._history_waits and all(place in current for place in assignment.history):
+                await due.hurry_history(conn, self._leases.held, moment)
+                self._history_waits = False
+                self.work.set()
+
+
+def _letter(record: Polled, received: Received, error: BadEvent) -> Letter:
+    event = received.event
+    return Letter(record, error, event_id=event.id, source=event.source, account_id=event.subject)
