@@ -35,7 +35,11 @@ DECISION_ROLES = frozenset({"champion", "executive", "decision_maker"})
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person at the customer. `left` is the report that holds now: none, once somebody says that they are active."""
+    """A person at the customer.
+
+    `reports` say that they have left, oldest first, and `left` is the last of them; both are empty again once somebody
+    says that the person is active. `left_roles` are the roles they held when they left.
+    """
 
     contact_id: str
     person: int
@@ -265,12 +269,16 @@ def _patched(contact: Contact, patch: ContactPatch) -> Contact:
     if "active" in patch.changes:
         fields["active"] = patch.changes["active"] is not False
     if patch.changes.get("active"):
-        fields |= {"left": None, "left_roles": ()}
+        fields |= {"left": None, "left_roles": (), "reports": ()}
+    elif contact.left is not None and not contact.left_roles:
+        fields["left_roles"] = fields.get("roles", ())
     return replace(contact, **fields)
 
 
 def _gone(contact: Contact, report: LeftReport) -> Contact:
-    return replace(contact, left=report, reports=(*contact.reports, report), left_roles=contact.roles)
+    return replace(
+        contact, left=report, reports=(*contact.reports, report), left_roles=contact.left_roles or contact.roles
+    )
 
 
 def _effective(fact: Fact) -> datetime:

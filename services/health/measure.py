@@ -35,6 +35,6 @@ class Measure:
     read: Callable[[AccountFacts, datetime], Reading | None]
 
 
-def age_days(as_of: datetime, effective: datetime) -> float:
-    """Return how many days lie between a fact and `as_of`; never negative."""
-    return max(0.0, (as_of - effective).total_seconds() / 86_400)
+def age_days(as_of: datetime, effective: datetime) -> int:
+    """Return the whole days between a fact and `as_of`, never negative: a score does not drift by the second."""
+    return max(0, (as_of - effective).days)

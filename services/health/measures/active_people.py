@@ -32,4 +32,6 @@ def read(facts: AccountFacts, as_of: datetime) -> Reading | None:
     return Reading(value, view.usage_between(last - timedelta(weeks=weeks - 1), last + timedelta(days=6)))
 
 
-PLUGIN = Measure("active_people", "ratio", {"en": "Active people, against their own habit", "ja": "利用者数（自社の通常比）"}, read)
+PLUGIN = Measure(
+    "active_people", "ratio", {"en": "Active people, against their own habit", "ja": "利用者数・自社の通常比"}, read
+)

@@ -14,11 +14,13 @@ def read(facts: AccountFacts, as_of: datetime) -> Reading | None:
     """Return progress over expected progress (0 to 1.2), a mean weighted by who confirmed each measurement.
 
     Progress is (value - baseline) / (target - baseline) clipped to 0…1.2; expected grows in a line from start to due
-    date, and nothing is expected on the first day. None without a measured objective that is due or was within 180 days.
+    date, and nothing is expected on the first day. None without a measured objective that is not 180 days overdue.
     """
     view = facts.at(as_of)
     today = view.day_of(as_of)
-    live = [each for each in view.objectives if each.measurements and (today - each.terms.due_on).days <= FORGOTTEN_DAYS]
+    live = [
+        each for each in view.objectives if each.measurements and (today - each.terms.due_on).days <= FORGOTTEN_DAYS
+    ]
     if not live:
         return None
     weights = [CONFIRMED.get(each.measurements[-1].by, min(CONFIRMED.values())) for each in live]
@@ -40,6 +42,4 @@ def _against_plan(view: AccountFacts, objective: Objective, as_of: datetime) -> 
     return MOST_PROGRESS if expected <= 0 else min(MOST_PROGRESS, progress / expected)
 
 
-PLUGIN = Measure(
-    "objective_progress", "ratio", {"en": "Progress towards objectives", "ja": "目標の進捗（計画比）"}, read
-)
+PLUGIN = Measure("objective_progress", "ratio", {"en": "Progress towards objectives", "ja": "目標の進捗・計画比"}, read)
