@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SCALE: Final = 6
 SHOWN: Final = 2
 
 
+@lru_cache(maxsize=10_000)  # few prices make many snapshots, and a whole portfolio is priced for one answer
 def item_mrr(item: SubscriptionItem) -> Fraction:
     """MRR of one item, in units of its currency: amount x quantity x (1 - discount) x months share / interval count."""
     share = MONTHS_SHARE[item.interval] / item.interval_count

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from services.revenue.ledger import Movement
+    from services.revenue.movement import Movement
 
 DECIMALS: Final = 18
 

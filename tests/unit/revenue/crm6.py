@@ -1,4 +1,4 @@
-"""Reads the crm6 oracle: its subscription rows as the snapshots that an import makes of them, and its expected tables."""
+"""Reads the crm6 oracle: its subscription rows as the snapshots that an import makes of them, and what is expected."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.revenue.ledger import Fact, Learned, fact, ledger
+from services.revenue.facts import Fact, Learned, fact
+from services.revenue.ledger import ledger
 from shared.events import Event, SubscriptionItem, SubscriptionSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from services.revenue.ledger import Movement
+    from services.revenue.movement import Movement
 
 FOLDER = Path(__file__).parents[2] / "data" / "crm6_oracle"
 LEARNED = datetime(2024, 1, 1, tzinfo=UTC)
