@@ -1,12 +1,12 @@
 """Owns what billing systems say (`billing.v1`), normalised: subscriptions as whole snapshots, invoices as facts."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from shared.events.fields import Currency, EventData, Id, Name, bounded, dated
+from shared.events.fields import Currency, EventData, Id, Instant, Name, bounded, dated
 
 MOST_PERCENT = 100
 
@@ -29,7 +29,7 @@ class SubscriptionItem(EventData, frozen=True, kw_only=True):
 
 
 class SubscriptionSnapshot(EventData, frozen=True, kw_only=True):
-    """`kizuna.subscription.snapshot`: how one subscription stands from `time` on; replaces its former snapshot whole."""
+    """`kizuna.subscription.snapshot`: how a subscription stands from `time` on; replaces its former one whole."""
 
     subscription_id: Id
     status: Literal["trialing", "active", "past_due", "paused", "unpaid", "ended"]
@@ -64,7 +64,7 @@ class InvoicePaymentFailed(EventData, frozen=True, kw_only=True):
     currency: Currency
     subscription_id: Id | None = None
     attempt: Annotated[int, Meta(ge=0, le=1000)] | None = None
-    next_attempt_at: Annotated[datetime, Meta(tz=True)] | None = None
+    next_attempt_at: Instant | None = None
 
     def __post_init__(self) -> None:
         bounded(self, "amount")

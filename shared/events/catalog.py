@@ -1,4 +1,4 @@
-"""Owns the list of types: what each is called, its topic, its struct, its example, and how far ahead its time may lie."""
+"""Owns the list of types: name, topic, struct, example, and how far ahead of its receipt an event may lie."""
 
 from dataclasses import dataclass
 from datetime import timedelta

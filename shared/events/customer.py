@@ -1,6 +1,6 @@
 """Owns what a customer's life consists of beside usage and billing (`customer.v1`).
 
-Patch fields (absent keeps the value, null clears it) are `T | None | UnsetType = UNSET`.
+Patch fields (absent keeps the value, null clears it) are `T | UnsetType | None = UNSET`.
 """
 
 from datetime import date
@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from shared.events.fields import Email, EventData, Id, Money, Name, bounded, dated
 from shared.events.refusal import FieldError
 
-PatchName: TypeAlias = Name | None | UnsetType
+PatchName: TypeAlias = Name | UnsetType | None
 ContactRole: TypeAlias = Literal["champion", "executive", "decision_maker", "admin", "user"]
 
 
@@ -22,14 +22,14 @@ class AccountProfiled(EventData, frozen=True, kw_only=True):
     name: PatchName = UNSET
     industry: PatchName = UNSET
     segment: PatchName = UNSET
-    tier: Literal["high", "low", "tech"] | None | UnsetType = UNSET
+    tier: Literal["high", "low", "tech"] | UnsetType | None = UNSET
     time_zone: PatchName = UNSET
     locale: PatchName = UNSET
     country: PatchName = UNSET
-    started_on: date | None | UnsetType = UNSET
-    renewal_on: date | None | UnsetType = UNSET
-    parent_id: Id | None | UnsetType = UNSET
-    attributes: dict[str, Any] | None | UnsetType = UNSET
+    started_on: date | UnsetType | None = UNSET
+    renewal_on: date | UnsetType | None = UNSET
+    parent_id: Id | UnsetType | None = UNSET
+    attributes: dict[str, Any] | UnsetType | None = UNSET
 
     def __post_init__(self) -> None:
         dated(self, "started_on", "renewal_on")
@@ -54,14 +54,14 @@ class OwnerAssigned(EventData, frozen=True, kw_only=True):
 
 
 class ContactUpserted(EventData, frozen=True, kw_only=True):
-    """`kizuna.contact.upserted`: a patch of what is known about a person at the customer; `roles` are replaced whole."""
+    """`kizuna.contact.upserted`: a patch of what is known about a person there; `roles` are replaced whole."""
 
     contact_id: Id
     name: PatchName = UNSET
-    email: Email | None | UnsetType = UNSET
+    email: Email | UnsetType | None = UNSET
     title: PatchName = UNSET
-    roles: list[ContactRole] | None | UnsetType = UNSET
-    active: bool | None | UnsetType = UNSET
+    roles: list[ContactRole] | UnsetType | None = UNSET
+    active: bool | UnsetType | None = UNSET
 
 
 class ContactLeft(EventData, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class Scale(EventData, frozen=True, kw_only=True):
 
 
 class SurveyResponded(EventData, frozen=True, kw_only=True):
-    """`kizuna.survey.responded`: one answer. Without `scale` it is the survey's usual one (nps 0-10, csat 1-5, ces 1-7)."""
+    """`kizuna.survey.responded`: one answer; `scale` is by custom nps 0-10, csat 1-5, ces 1-7."""
 
     survey: Literal["nps", "csat", "ces"]
     score: Decimal
@@ -116,7 +116,7 @@ class TicketClosed(EventData, frozen=True, kw_only=True):
 
 
 class ObjectiveSet(EventData, frozen=True, kw_only=True):
-    """`kizuna.objective.set`: what the customer wants to achieve: from `baseline` to `target`, worth `annual_value` there."""
+    """`kizuna.objective.set`: what the customer wants: from `baseline` to `target`, worth `annual_value` there."""
 
     objective_id: Id
     title: Name

@@ -1,15 +1,16 @@
 """Owns the door: bytes become an Event in full, or a BadEvent that says why not. Nothing else comes out of here."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from shared.errors import BadEvent
 from shared.events.catalog import TYPES, EventType, known_type
-from shared.events.envelope import Event
-from shared.events.fields import FIRST_YEAR, LAST_YEAR, Id
+from shared.events.envelope import Envelope, Event, Recorded
+from shared.events.fields import FIRST_YEAR, LAST_YEAR, Instant
 from shared.events.refusal import refusal
 
 MAX_BYTES: Final = 64 * 1024
@@ -17,28 +18,11 @@ MAX_DEPTH: Final = 64
 ADDED_BYTES: Final = 4 * 1024
 """What ingest may add to an event of MAX_BYTES: times and the partition key, escaped."""
 
-_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _T = TypeVar("_T")
 
 
-class _Envelope(msgspec.Struct, kw_only=True):
-    specversion: Literal["1.0"]
-    id: Id
-    source: Id
-    type: Id
-    subject: Id
-    data: msgspec.Raw
-    backfill: bool = False
-    traceparent: Annotated[str, msgspec.Meta(max_length=255)] | None = None
-
-
-class _Recorded(_Envelope, kw_only=True):
-    time: _Instant
-    recordedtime: _Instant
-
-
-class _Untrusted(_Envelope, kw_only=True):
-    time: _Instant | None = None
+class _Untrusted(Envelope, kw_only=True):
+    time: Instant | None = None
     recordedtime: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -69,7 +53,7 @@ def decode_untrusted(raw: bytes, *, received: datetime, backdate: bool) -> tuple
     return event, _ENCODER.encode(fields)
 
 
-def _event(envelope: _Envelope, time: datetime, recorded: datetime) -> Event:
+def _event(envelope: Envelope, time: datetime, recorded: datetime) -> Event:
     kind = known_type(envelope.type)
     data = _decode(_DATA[envelope.type], envelope.data, "data")
     _check_ahead(kind, time, recorded)
@@ -90,27 +74,33 @@ def _check_bytes(raw: bytes, most: int) -> None:
     """Check what holds for every part of the event, known or free, by decoding all of it."""
     if len(raw) > most:
         raise BadEvent("too_large", f"the event has {len(raw)} bytes: at most {MAX_BYTES} are allowed")
-    if b"\0" in raw or (b"\\u0000" in raw and _ESCAPED_NUL.search(raw)):
+    if raw.find(b"\\u0000") >= 0 and _ESCAPED_NUL.search(raw):
         raise BadEvent("nul", "the event holds a NUL character: remove it")
-    whole = _decode(_WHOLE, raw)
+    whole = _whole(raw)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(whole):
         raise BadEvent("too_deep", f"the event is nested too deep: at most {MAX_DEPTH} levels are allowed")
 
 
+def _whole(raw: bytes) -> object:
+    try:
+        return _WHOLE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if b"\0" in raw:
+            raise BadEvent("nul", "the event holds a NUL character: remove it") from None
+        if "truncated" in str(error) and not raw.endswith(_PADDING):
+            return _whole(raw + _PADDING)
+        raise refusal(error) from None
+
+
 def _is_deep(whole: object) -> bool:
     level = [whole]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return False
-    return True
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+    return bool(level)
 
 
-def _children(value: object) -> list[Any]:
-    """The containers within a container; a scalar has none and is no level of its own."""
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _children(container: Any) -> Iterable[object]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def _instant(field: str, value: datetime) -> datetime:
@@ -143,10 +133,11 @@ def _decode(decoder: "msgspec.json.Decoder[_T]", raw: bytes | msgspec.Raw, at: s
 
 
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_PADDING = b" " * 12  # the decoder looks that far ahead before it tells half of a surrogate pair from a cut-off text
 _WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _FIELDS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_RECORDED = msgspec.json.Decoder(_Recorded)
+_RECORDED = msgspec.json.Decoder(Recorded)
 _UNTRUSTED = msgspec.json.Decoder(_Untrusted)
-_RECORDEDTIME: msgspec.json.Decoder[datetime | None] = msgspec.json.Decoder(_Instant | None)
+_RECORDEDTIME: msgspec.json.Decoder[datetime | None] = msgspec.json.Decoder(Instant | None)
 _DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in TYPES.items()}
 _ENCODER = msgspec.json.Encoder()

@@ -1,20 +1,19 @@
 """Owns what the services conclude from the facts (`health.v1`, `signals.v1`, `revenue.v1`, `alerts.v1`)."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from shared.events.fields import Currency, EventData, Id, Name, Scalar, bounded, dated
+from shared.events.fields import Currency, EventData, Id, Instant, Name, Scalar, bounded, dated
 
-Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 Band: TypeAlias = Literal["healthy", "watch", "at_risk", "critical", "unknown"]
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 
 
 class Component(EventData, frozen=True, kw_only=True):
-    """One measure's part in a score: `contribution` = points x weight, `lever` = points the score would gain at best."""
+    """One measure's part in a score: `contribution` = points x weight, `lever` = what the score could gain by it."""
 
     measure: Id
     value: Decimal | None
@@ -27,7 +26,7 @@ class Component(EventData, frozen=True, kw_only=True):
 
 
 class ScoreChanged(EventData, frozen=True, kw_only=True):
-    """`kizuna.health.score_changed`: an account's score (0-100, null when too little is known) or band is another one."""
+    """`kizuna.health.score_changed`: the account's score (0-100, null: too little is known) or band is another."""
 
     score: Decimal | None
     band: Band
@@ -101,7 +100,7 @@ class SignalCleared(Signal, frozen=True, kw_only=True):
 
 
 class MovementBooked(EventData, frozen=True, kw_only=True):
-    """`kizuna.revenue.movement_booked`: a day's movement of an account's monthly recurring revenue; amount = after - before."""
+    """`kizuna.revenue.movement_booked`: a day's movement of an account's MRR; amount = after - before."""
 
     effective_on: date
     kind: Literal["new", "renewal", "expansion", "contraction", "churn", "reactivation"]

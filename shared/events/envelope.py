@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events.fields import EventData
+from shared.events.fields import EventData, Id, Instant
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -28,27 +28,30 @@ class Event(msgspec.Struct, frozen=True):
         return blake2b(f"{self.source}\0{self.id}".encode(), digest_size=16).digest()
 
 
-class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The envelope on the wire, without its data's meaning. Its JSON Schema is part of every type's."""
+class Envelope(msgspec.Struct, kw_only=True):
+    """What is read of an envelope, whoever sent it. `id` and `source` identify the event, `subject` is the account."""
 
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: datetime
-    recordedtime: datetime
-    partitionkey: str
-    datacontenttype: Literal["application/json"]
-    data: EventData
+    specversion: Literal["1.0"]
+    id: Id
+    source: Id
+    type: Id
+    subject: Id
+    data: msgspec.Raw
     backfill: bool = False
-    traceparent: str | None = None
+    traceparent: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+
+
+class Recorded(Envelope, kw_only=True):
+    """The envelope of an event that ingest has taken in: when it happened and when that was learned."""
+
+    time: Instant
+    recordedtime: Instant
 
 
 def encode_event(event: Event) -> bytes:
     """Return the event as CloudEvents JSON (structured mode), with the account id as partition key."""
     return _ENCODER.encode(
-        CloudEvent(
+        _Written(
             specversion="1.0",
             id=event.id,
             source=event.source,
@@ -63,6 +66,21 @@ def encode_event(event: Event) -> bytes:
             traceparent=event.traceparent,
         )
     )
+
+
+class _Written(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    recordedtime: datetime
+    partitionkey: str
+    datacontenttype: str
+    data: EventData
+    backfill: bool = False
+    traceparent: str | None = None
 
 
 _ENCODER = msgspec.json.Encoder()

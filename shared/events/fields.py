@@ -1,6 +1,6 @@
 """Owns the kinds of field that contracts are made of, and the bounds that JSON Schema types cannot express."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, TypeAlias
 
@@ -14,6 +14,7 @@ Email: TypeAlias = Annotated[str, Meta(min_length=3, max_length=320)]
 Currency: TypeAlias = Annotated[
     str, Meta(pattern="^[A-Z]{3}$", max_length=3, description="ISO 4217 code: three capital letters")
 ]
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 Scalar: TypeAlias = str | int | float | bool | None
 
 DIGITS_BEFORE_POINT = 20
@@ -43,8 +44,7 @@ def bounded(data: Struct, *names: str, least: int | None = None, most: int | Non
         if not isinstance(value, Decimal):
             continue
         if not _is_sane(value):
-            remedy = f"must be a number with at most {DIGITS_BEFORE_POINT} digits before and {DIGITS_AFTER_POINT} after the point"
-            raise FieldError("absurd_number", name, remedy)
+            raise FieldError("absurd_number", name, _SANE)
         if least is not None and value < least:
             raise FieldError("absurd_number", name, f"must be at least {least}")
         if most is not None and value > most:
@@ -60,7 +60,10 @@ def dated(data: Struct, *names: str) -> None:
 
 
 def _is_sane(value: Decimal) -> bool:
-    _, _, exponent = value.as_tuple()
-    if not isinstance(exponent, int):  # NaN and infinities carry a letter there
+    if not value.is_finite() or value.adjusted() >= DIGITS_BEFORE_POINT:
         return False
-    return exponent >= -DIGITS_AFTER_POINT and value.adjusted() < DIGITS_BEFORE_POINT
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -DIGITS_AFTER_POINT
+
+
+_SANE = f"must be a number with at most {DIGITS_BEFORE_POINT} digits before and {DIGITS_AFTER_POINT} after the point"

@@ -1,4 +1,4 @@
-"""Owns the reasons for which a message is refused: stable codes, and sentences that name the field and what would be right."""
+"""Owns the reasons for a refusal: stable codes, and sentences that name the field and what would be right."""
 
 import re
 from typing import Final
