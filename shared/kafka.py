@@ -78,9 +78,9 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int, p
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     await admin.start()
     try:
-        wanted = [
-            NewTopic(prefix + name, partitions, -1, topic_configs={"max.message.bytes": str(2 * MIB)}) for name in names
-        ]
+        # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
+        limits = {"max.message.bytes": str(2 * MIB)}
+        wanted = [NewTopic(prefix + name, partitions, -1, {}, limits) for name in names]
         answer = await admin.create_topics(wanted)
         wrong = {t[0]: t[1] for t in _topic_errors(answer) if t[1] not in (0, TOPIC_EXISTS)}
         if wrong:
