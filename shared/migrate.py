@@ -104,7 +104,9 @@ async def _ensure_database(url: str) -> None:
     try:
         async with _administrator(url):
             return
-    except InvalidCatalogNameError:
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != InvalidCatalogNameError.sqlstate:
+            raise
         async with _administrator(urlsplit(url)._replace(path="/postgres").geturl()) as conn:
             await _formatted(conn, "CREATE DATABASE %I", urlsplit(url).path.strip("/"))
 

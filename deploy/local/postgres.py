@@ -18,7 +18,8 @@ from pathlib import Path
 from deploy.local.ports import HOST, answers
 from deploy.local.processes import Program, StackError
 
-_START_SECONDS = 30.0
+_START_SECONDS = 20.0
+_STOP_SECONDS = 30.0
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -51,18 +52,20 @@ class Postgres:
         settings = _SETTINGS | {"port": str(self.port)} | ({} if self.durable else _VOLATILE)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = (*_as_ordinary_user(), _binary("postgres"), "-D", str(self._data), *options)
-        return Program("postgres", command, self.folder, stop_signal=signal.SIGINT, tied=self.tied)
+        return Program(
+            "postgres", command, self.folder, stop_signal=signal.SIGINT, patience=_STOP_SECONDS, tied=self.tied
+        )
 
     def start(self) -> None:
         """Create the data folder if there is none, start the server and wait until it answers."""
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         self.program.start()
-        self.program.await_ready(lambda: answers(self.port), _START_SECONDS)
+        self.program.await_ready(self._accepts, _START_SECONDS)
 
     def stop(self) -> bool:
         """Stop it; False when it had to be killed (it recovers at the next start)."""
-        return self.program.stop(patience=20)
+        return self.program.stop()
 
     def url(self, database: str = "kizuna") -> str:
         """Administrator's URL of `database`."""
@@ -75,6 +78,11 @@ class Postgres:
     @property
     def _password_file(self) -> Path:
         return self.folder / "postgres.password"
+
+    def _accepts(self) -> bool:
+        """Whether it takes sessions: it listens before its recovery after a crash is done."""
+        ask = (_binary("pg_isready"), "-q", "-h", HOST, "-p", str(self.port))
+        return answers(self.port) and subprocess.run(ask, check=False).returncode == 0
 
     def _initialise(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_POLL_SECONDS = 0.02
-
 
 class StackError(Exception):
     """The local stack cannot do what it was asked; the message says why and what to do about it."""
@@ -29,7 +27,8 @@ class StackError(Exception):
 class Program:
     """One program of the stack: `name` is that of its log and its note, `folder` the run folder they lie in.
 
-    `tied` ends it with the process that started it (for tests); otherwise it goes on when the terminal closes.
+    `patience` is how many seconds it has to stop when asked to. `tied` ends it with the process that started it (for
+    tests); otherwise it goes on when the terminal closes.
     """
 
     name: str
@@ -37,6 +36,7 @@ class Program:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stop_signal: signal.Signals = signal.SIGTERM
+    patience: float = 10.0
     tied: bool = False
 
     @property
@@ -70,16 +70,16 @@ class Program:
             os.waitpid(pid, os.WNOHANG)  # an own child that has ended stays visible until somebody asks
         return pid if note["started"] is not None and started(pid) == note["started"] else None
 
-    def stop(self, patience: float = 10.0) -> bool:
-        """End it if it runs; False when it had to be killed after `patience` seconds."""
+    def stop(self) -> bool:
+        """End it if it runs; False when it had to be killed, its patience being over."""
         willing = True
         pid = self.pid()
         if pid:
             os.kill(pid, self.stop_signal)
-            willing = wait_for(lambda: self.pid() is None, patience)
+            willing = wait_for(lambda: self.pid() is None, self.patience)
             if not willing:
                 os.kill(pid, signal.SIGKILL)
-                wait_for(lambda: self.pid() is None, patience)
+                wait_for(lambda: self.pid() is None, self.patience)
         self._note.unlink(missing_ok=True)
         return willing
 
@@ -125,11 +125,11 @@ def started(pid: int) -> str | None:
     return None if state in "ZX" else f"{boot}:{ticks}"
 
 
-def wait_for(condition: Callable[[], bool], patience: float) -> bool:
-    """Whether `condition` came true within `patience` seconds."""
+def wait_for(condition: Callable[[], bool], patience: float, *, every: float = 0.02) -> bool:
+    """Whether `condition` came true within `patience` seconds; it is asked `every` so many seconds."""
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(every)
     return True

@@ -1,0 +1,61 @@
+"""Owns waiting until the consuming services have read and sent everything, before an embedded broker forgets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from deploy.local.processes import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONSUMERS: Final = ("health", "revenue", "alerts")
+_TIMEOUT: Final = 3.0
+_QUIET_SWEEPS: Final = 2  # services feed one another in a circle: one quiet look at each may miss what travels
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one service has before it: `lag` records to read, `outbox` events to send. None: it did not say."""
+
+    lag: int | None
+    outbox: int | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is surely nothing left."""
+        return self.lag == 0 and self.outbox == 0
+
+    def __str__(self) -> str:
+        """Say what is lost when the embedded broker stops now."""
+        if self.lag is None:
+            return "does not say how far it has read; what it has not read is lost"
+        return f"{self.lag} records not read are lost; {self.outbox} events not sent stay in its database"
+
+
+def drain(urls: Mapping[str, str], token: str, patience: float) -> dict[str, Backlog]:
+    """Wait until every service (base URL by name) is empty; returns those that are not after `patience` seconds."""
+    with httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=_TIMEOUT) as client:
+        left: dict[str, Backlog] = {}
+        quiet = 0
+
+        def drained() -> bool:
+            nonlocal left, quiet
+            found = {name: backlog(client, url) for name, url in urls.items()}
+            left = {name: each for name, each in found.items() if not each.empty}
+            quiet = 0 if left else quiet + 1
+            return quiet == _QUIET_SWEEPS
+
+        return {} if wait_for(drained, patience, every=0.3) else left
+
+
+def backlog(client: httpx.Client, url: str) -> Backlog:
+    """Ask one service how much it has before it."""
+    try:
+        answer = client.get(f"{url}/v1/status").raise_for_status().json()
+        return Backlog(answer["lag"], answer["outbox"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return Backlog(None, None)

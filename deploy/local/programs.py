@@ -1,0 +1,76 @@
+"""Owns how the parts of the stack become processes: what is started, and what each is told by its environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from deploy.local import credentials
+from deploy.local.broker import Broker
+from deploy.local.plan import variable
+from deploy.local.ports import HOST
+from deploy.local.postgres import Postgres
+from deploy.local.processes import Program
+from shared.migrate import service_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.local.plan import Plan
+
+# What a shell that sourced .run/env holds and no service may see.
+_PRIVATE = ("DATABASE_URL", "KIZUNA_TOKEN", "KIZUNA_WRITE_KEY", "KIZUNA_PRIVATE_KEY_FILE")
+
+
+def postgres(plan: Plan) -> Postgres:
+    """Return the stack's own server, which may be unused."""
+    return Postgres(plan.folder, plan.ports["postgres"])
+
+
+def broker(plan: Plan) -> Broker:
+    """Return the stack's own broker, which may be unused."""
+    return Broker(plan.folder, plan.ports["kafka"])
+
+
+def database_url(plan: Plan) -> str:
+    """Return the administrator's URL of the database that the stack uses."""
+    return plan.database or postgres(plan).url()
+
+
+def service(plan: Plan, name: str) -> Program:
+    """Return a service, or the inbox, as a process; names are those of `plan.modules`."""
+    # -P: with the working directory on the path, another checkout's code could be started.
+    command = (sys.executable, "-P", "-m", plan.modules[name])
+    return Program(name, command, plan.folder, _inbox(plan) if name == "inbox" else _service(plan, name))
+
+
+def _service(plan: Plan, name: str) -> Mapping[str, str]:
+    url = service_url(database_url(plan), name, credentials.passwords(plan.folder)[name])
+    own = {
+        variable(name): str(plan.ports[name]),
+        f"KIZUNA_{name.upper()}_DATABASE_URL": url,
+        "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
+        "KIZUNA_PUBLIC_KEY_FILE": str(credentials.public_key_file(plan.folder)),
+    }
+    return _inherited() | (_stand_ins(plan) if name == "alerts" else {}) | own
+
+
+def _stand_ins(plan: Plan) -> dict[str, str]:
+    """Tell alerts to deliver to the local inbox; a real Slack token or mail server in the environment wins."""
+    defaults = {
+        "KIZUNA_ALERTS_LINK_SECRET": credentials.secret(plan.folder, "alert_links"),
+        "KIZUNA_ALERTS_PUBLIC_URL": plan.url("alerts"),
+        "KIZUNA_ALERTS_SLACK_URL": f"{plan.url('inbox')}/api/",
+        "KIZUNA_ALERTS_SLACK_TOKEN": "xoxb-local",
+        "KIZUNA_ALERTS_SMTP_URL": f"smtp://{HOST}:{plan.ports['smtp']}",
+    }
+    return {name: os.environ.get(name) or value for name, value in defaults.items()}
+
+
+def _inbox(plan: Plan) -> Mapping[str, str]:
+    return _inherited() | {variable(part): str(plan.ports[part]) for part in ("inbox", "smtp")}
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _PRIVATE}

@@ -1,0 +1,37 @@
+"""Owns which topics a deployment has: those of the contracts, history's, and the dead letters of who reads them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from deploy.local.drain import CONSUMERS
+from deploy.local.processes import StackError
+from shared.events.catalog import TYPES
+from shared.kafka import BrokerError, create_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BACKFILL: Final = "backfill.v1"
+
+
+def topic_names() -> list[str]:
+    """Return every topic's name, without a deployment's prefix."""
+    live = sorted({known.topic for known in TYPES.values()} | {_BACKFILL})
+    return live + [f"{topic}.{reader}.dlq" for topic in live for reader in CONSUMERS]
+
+
+def make_topics(bootstrap_servers: str, environ: Mapping[str, str]) -> int:
+    """Create the topics that are missing; returns how many there are. StackError when the broker does not comply."""
+    names = topic_names()
+    partitions = int(environ.get("KIZUNA_PARTITIONS") or 12)
+    prefix = environ.get("KIZUNA_TOPIC_PREFIX", "")
+    try:
+        asyncio.run(create_topics(bootstrap_servers, names, partitions, prefix))
+    except (BrokerError, OSError) as error:
+        raise StackError(
+            f"The broker at {bootstrap_servers} did not create the topics: {error}.\n"
+            "Is KAFKA_BOOTSTRAP_SERVERS right? Unset it to use the embedded broker."
+        ) from error
+    return len(names)

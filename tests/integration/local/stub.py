@@ -1,0 +1,40 @@
+"""A service that is ready at once and owes nothing: what the stack needs to see, with a real process behind it.
+
+`KIZUNA_STUB_<NAME>` makes one misbehave: `crash` at the start, `unready`, `lagging`, `stubborn` (ignores SIGTERM).
+"""
+
+import json
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+NAMES = [name.removeprefix("KIZUNA_").removesuffix("_DATABASE_URL") for name in os.environ if "_DATABASE_URL" in name]
+NAME = NAMES[0] if NAMES else "INBOX"
+MANNER = os.environ.get(f"KIZUNA_STUB_{NAME}", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        ready = self.path != "/readyz" or MANNER != "unready"
+        lag = 7 if MANNER == "lagging" else 0
+        self.answer(200 if ready else 503, {"items": [], "lag": lag, "outbox": 0, "reason": "stub says no"})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer(200, {"id": "1", "key": "kz_stub", "source": "local"})
+
+    def answer(self, status: int, body: object) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+
+if __name__ == "__main__":
+    print(NAME, "starts", MANNER, flush=True)
+    if MANNER == "crash":
+        sys.exit("stub crashes as it was told to")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if MANNER == "stubborn" else lambda *_: sys.exit(0))
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ[f"KIZUNA_{NAME}_PORT"])), Handler).serve_forever()
