@@ -242,10 +242,9 @@ def account_facts(
     unique = {(fact.source, fact.event_id, type(fact)): fact for fact in log}
     ordered = tuple(sorted(unique.values(), key=_order))
     days = tuple(sorted({day.day: day for day in usage}.values(), key=_day))
-    stamps = [(f.backfill, f.recorded) for f in ordered] + [(d.backfill, d.recorded) for d in days if d.recorded]
-    live = max((recorded for backfill, recorded in stamps if not backfill), default=None)
-    history = max((recorded for backfill, recorded in stamps if backfill), default=None)
-    return AccountFacts(account_id, zone, ordered, days, live, history)
+    live = [f.recorded for f in ordered if not f.backfill] + [d.live_at for d in days if d.live_at]
+    history = [f.recorded for f in ordered if f.backfill] + [d.history_at for d in days if d.history_at]
+    return AccountFacts(account_id, zone, ordered, days, max(live, default=None), max(history, default=None))
 
 
 def persons(days: Iterable[UsageDay]) -> frozenset[int]:

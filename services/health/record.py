@@ -145,7 +145,7 @@ class UsageDay:
 
     `persons` are the distinct human persons (sorted numbers, aliases merged), `events` counts calls by kind, whoever
     made them, `calls` is their sum, `quantity` the sum of quantities, `errors` the calls that failed for the user.
-    `recorded` is the latest receipt; `backfill` is true when the day rests on marked history alone.
+    `live_at` and `history_at` are the latest receipts of live events and of marked history.
     """
 
     day: date
@@ -154,5 +154,10 @@ class UsageDay:
     events: Mapping[str, int] = field(default_factory=dict)
     errors: int = 0
     calls: int = 0
-    recorded: datetime | None = None
-    backfill: bool = False
+    live_at: datetime | None = None
+    history_at: datetime | None = None
+
+    @property
+    def backfill(self) -> bool:
+        """Whether the day rests on marked history alone."""
+        return self.live_at is None
