@@ -34,7 +34,7 @@ from shared.events.derived import (
     SignalUpdated,
     Text,
 )
-from shared.events.envelope import Event, encode_event
+from shared.events.envelope import Event, encode_event, event_key
 from shared.events.fields import EventData, Money
 from shared.events.refusal import CODES
 from shared.events.usage import UsageRecorded
@@ -83,6 +83,7 @@ __all__ = [
     "decode_event",
     "decode_untrusted",
     "encode_event",
+    "event_key",
     "topic_of",
     "type_of",
 ]

@@ -104,9 +104,11 @@ def _children(container: Any) -> Iterable[object]:
 
 
 def _instant(field: str, value: datetime) -> datetime:
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise BadEvent("absurd_time", f"{field}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
-    return value.astimezone(UTC)
+    if FIRST_YEAR <= value.year <= LAST_YEAR:
+        instant = value.astimezone(UTC)
+        if FIRST_YEAR <= instant.year <= LAST_YEAR:
+            return instant
+    raise BadEvent("absurd_time", f"{field}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def _backdated(raw: msgspec.Raw, received: datetime) -> datetime:

@@ -9,6 +9,11 @@ import msgspec
 from shared.events.fields import EventData, Id, Instant
 
 
+def event_key(source: str, event_id: str) -> bytes:
+    """Return the 16-byte idempotency key of an event: a hash of `source` and `id`."""
+    return blake2b(f"{source}\0{event_id}".encode(), digest_size=16).digest()
+
+
 class Event(msgspec.Struct, frozen=True):
     """One fact about one account. `time` is when it happened, `recordedtime` when it was learned, both in UTC."""
 
@@ -25,7 +30,7 @@ class Event(msgspec.Struct, frozen=True):
     @property
     def key(self) -> bytes:
         """The idempotency key: 16 bytes that are equal exactly when source and id are equal."""
-        return blake2b(f"{self.source}\0{self.id}".encode(), digest_size=16).digest()
+        return event_key(self.source, self.id)
 
 
 class Envelope(msgspec.Struct, kw_only=True):

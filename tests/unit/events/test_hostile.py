@@ -64,6 +64,7 @@ HOSTILE = {
     "a date as time": (raw(time="2025-11-10"), "wrong_type", "time: invalid RFC3339"),
     "time as number": (raw(time=1762762500), "wrong_type", "time"),
     "the year 1969": (raw(time="1969-12-31T23:59:59Z"), "absurd_time", "time: must lie in the years 1970 to 2200"),
+    "1970 in Samoa is 1969 in UTC": (raw(time="1970-01-01T00:00:00+14:00"), "absurd_time", "time"),
     "the year 1": (raw(time="0001-01-01T00:00:00+14:00"), "absurd_time", "time"),
     "the year 9999": (raw(time="9999-12-31T23:59:59-14:00"), "absurd_time", "time"),
     "the day after tomorrow": (raw(time="2025-11-12T08:15:00Z"), "time_in_future", "at most 24 hours"),
