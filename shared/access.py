@@ -1,4 +1,4 @@
-"""Who is calling: bearer tokens (JWT, EdDSA only), minted with the private key and verified with the public key alone."""
+"""Who is calling: bearer tokens (JWT, EdDSA only), minted with a private key, verified with the public key alone."""
 
 from __future__ import annotations
 

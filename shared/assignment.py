@@ -30,7 +30,7 @@ class WrongTopics(SystemExit):
 
 
 class Assignment:
-    """The places of one group membership. Rules at a start, per place:
+    """The places of one group membership, and the rules by which reading starts at each.
 
     never read before: from the earliest record; another cluster: from its earliest record (the inbox knows what was
     counted); records lost to retention, or a broker younger than our position: from the earliest, reported as an
@@ -84,7 +84,7 @@ class Assignment:
 
     async def recover(self, places: Mapping[Place, int]) -> None:
         """Apply the start rules to places whose offset the broker does not have."""
-        await self._start_from(places.keys(), lost=True)
+        await self._start_from(frozenset(places), lost=True)
 
     def lag(self) -> dict[str, int]:
         """Return how many records wait at the broker, by topic."""
@@ -114,8 +114,7 @@ class Assignment:
         self.history = tuple(sorted(place for place in assigned if place[0] == HISTORY_TOPIC))
         log.info("partitions_taken", partitions=sorted(self._leases.held), cluster=self.cluster)
 
-    async def _start_from(self, wanted: frozenset[Place] | object, *, lost: bool) -> None:
-        places = frozenset(wanted)  # type: ignore[call-overload]  # a set or a view of keys
+    async def _start_from(self, places: frozenset[Place], *, lost: bool) -> None:
         earliest = await self.reader.earliest(places)
         async with self._database.transaction() as conn:
             stored = await positions.load(conn, places)

@@ -1,4 +1,4 @@
-"""The one place that reads the clock. Called at the edge only; rules take `as_of`, `known_at` and `now` as arguments."""
+"""The one place that reads the clock. Called at the edge only; rules take `as_of`, `known_at`, `now` as arguments."""
 
 from datetime import UTC, datetime
 

@@ -90,7 +90,7 @@ class Consumer:
                 await self._session(stop)
             except TooManyFailures as error:
                 self.halted, self.trouble = True, error.message
-                log.error("consumer_halted", reason=error.message)
+                log.error("consumer_halted", reason=error.message)  # noqa: TRY400 - the cause was logged event by event
                 await stop.wait()
             except LeaseLost as error:
                 self.trouble = error.message
@@ -180,7 +180,7 @@ class Consumer:
                 await self._commit(batch, assignment)
             except LeaseLost:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - told apart right below
                 if not is_world_trouble(error):
                     log.warning("batch_failed", error=repr(error), events=len(batch.received))
                     await self._one_by_one(batch, assignment, error)

@@ -1,10 +1,10 @@
-"""What can go wrong, and what to do about it. Every message names the remedy; HTTP mapping happens once, in `shared.http`."""
+"""What can go wrong, and what to do about it. Every message names the remedy; `shared.http` maps them to answers."""
 
 from __future__ import annotations
 
 
 class KizunaError(Exception):
-    """Base of all errors that a caller can act on. `code` is stable and machine-readable, `status` is the HTTP answer."""
+    """Base of all errors that a caller can act on. `code` is stable, `status` is the HTTP answer."""
 
     status = 500
     code = "internal_error"
@@ -93,6 +93,6 @@ class LeaseLost(KizunaError):
 
 
 class TooManyFailures(KizunaError):
-    """A run of messages failed, so our code is the likelier culprit: the consumer stops instead of draining the topic."""
+    """A run of messages failed, so our code is the likelier culprit: the consumer stops and drains nothing away."""
 
     code = "too_many_failures"

@@ -1,5 +1,6 @@
-"""The inbox: which events have been counted. Ids of live events live in weekly generations that are dropped whole;
-ids of marked history are kept for good. One writer per partition (see `shared.leases`) makes look-up-then-insert safe.
+"""The inbox: which events have been counted.
+
+Ids of live events live in weekly generations that are dropped whole; ids of marked history are kept for good. One writer per partition (see `shared.leases`) makes look-up-then-insert safe.
 """
 
 from __future__ import annotations

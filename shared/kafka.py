@@ -168,7 +168,7 @@ class Producer:
 
 async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.stop(), STOP_SECONDS)
+        await asyncio.wait_for(client.stop(), STOP_SECONDS)  # type: ignore[no-untyped-call]  # untyped client
 
 
 class Reader(ConsumerRebalanceListener):

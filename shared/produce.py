@@ -1,7 +1,7 @@
-"""Publishing with a promise: `publish` returns when all in-sync replicas have every record, or raises within a deadline.
+"""Publishing with a promise: `publish` returns when all in-sync replicas have every record, or raises in time.
 
-Records of one partition form a lane; while one batch is under way the next ones gather, so load makes batches bigger
-instead of slower. A producer that fails or hangs is given up and replaced (an idempotent client may wait for ever).
+Records of one partition form a lane; while one batch is under way the next ones gather, so load makes batches bigger,
+not slower. A producer that fails or hangs is given up and replaced (an idempotent client may wait for ever).
 """
 
 from __future__ import annotations
@@ -126,14 +126,18 @@ class Publisher:
         return waiting
 
     async def _count(self, topic: str) -> int:
-        if self._producer is None:
-            raise BrokerError("not connected")
-        self._partitions[topic] = await self._producer.partitions(topic)
+        self._partitions[topic] = await self._require().partitions(topic)
         return self._partitions[topic]
+
+    def _require(self) -> Producer:
+        if self._producer is None:
+            raise BrokerError("The producer is being replaced.")
+        return self._producer
 
     async def _drive(self, place: tuple[str, int], lane: _Lane) -> None:
         while lane.queue:
-            parcels, size = [], 0
+            parcels: list[_Parcel] = []
+            size = 0
             while lane.queue and (not parcels or size + lane.queue[0].size <= BATCH_BYTES):
                 parcel = lane.queue.popleft()
                 if not parcel.done.done():  # nobody waits for one that is done: its request has ended
@@ -145,9 +149,7 @@ class Publisher:
     async def _send(self, place: tuple[str, int], parcels: list[_Parcel]) -> None:
         records = [record for parcel in parcels for record in parcel.records]
         try:
-            if self._producer is None:
-                raise BrokerError("not connected")
-            await asyncio.wait_for(self._producer.send(*place, records), self._deadline)
+            await asyncio.wait_for(self._require().send(*place, records), self._deadline)
         except Exception as error:  # noqa: BLE001 - whatever the client raises, the waiters must hear of it
             log.warning("produce_failed", topic=place[0], partition=place[1], records=len(records), error=repr(error))
             self._broken.set()

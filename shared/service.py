@@ -65,7 +65,7 @@ async def _guarded(part: Part, stop: asyncio.Event) -> None:
     except asyncio.CancelledError:
         raise
     except SystemExit as error:  # a start-up check that names its remedy
-        log.error("part_refused", part=part.name, reason=str(error))
+        log.error("part_refused", part=part.name, reason=str(error))  # noqa: TRY400 - the reason says it all
         raise RuntimeError(str(error)) from error
     except Exception:
         log.exception("part_crashed", part=part.name)

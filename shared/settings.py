@@ -33,7 +33,8 @@ class ServiceSettings(BaseSettings):
         """Read the environment (and `…_FILE` secrets), or exit naming the variable that is missing or wrong."""
         prefix = str(cls.model_config.get("env_prefix", ""))
         try:
-            return cls(**_from_files(prefix, cls), **overrides)
+            values: dict[str, Any] = {**_from_files(prefix, cls), **overrides}
+            return cls(**values)
         except ValidationError as error:
             lines = [f"  {prefix}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
             raise SystemExit("Settings are missing or wrong:\n" + "\n".join(lines)) from None

@@ -1,0 +1,144 @@
+"""The wiring that the consuming services share: one page from settings to running parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.access import Access
+from shared.consumer import Consumer, Source
+from shared.due import Pace
+from shared.evaluation import EvaluationLoop
+from shared.http import Kit, check_routes
+from shared.leases import Leases
+from shared.observability import configure_logging
+from shared.outbox import Relay
+from shared.produce import Publisher
+from shared.runtime_api import add_runtime_routes
+from shared.service import Part, http_part, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from fastapi import FastAPI
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.absorb import Absorber, Evaluator
+    from shared.db import Database
+    from shared.errors import KizunaError
+    from shared.settings import ServiceSettings
+
+STUCK_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The running parts of one consuming service, for its API and its own parts."""
+
+    service: str
+    settings: ServiceSettings
+    database: Database
+    leases: Leases
+    publisher: Publisher
+    consumer: Consumer
+    evaluation: EvaluationLoop
+    relay: Relay
+
+    def kit(self) -> Kit:
+        """Return what `create_app` needs: access, readiness (honest) and liveness (by progress)."""
+        access = Access(self.settings.public_key_file.read_text(encoding="utf-8"))
+        ready = {
+            "database": _answers(self.database.ping),
+            "broker": _answers(self.publisher.ping),
+            "consumer": self._consumer_trouble,
+        }
+        alive = {
+            "consumer": lambda: _stuck(self.consumer.beat, self.consumer.halted),
+            "evaluation": lambda: _stuck(self.evaluation.beat, halted=False),
+        }
+        return Kit(access, ready, alive)
+
+    async def _consumer_trouble(self) -> str | None:
+        return self.consumer.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a consuming service brings along. `fingerprint` hashes its facts without clocks or surrogate numbers."""
+
+    name: str
+    absorber: Absorber
+    evaluator: Evaluator
+    api: Callable[[Runtime, Kit], FastAPI]
+    fingerprint: Callable[[AsyncConnection], Awaitable[str]]
+    pace: Pace = Pace()  # noqa: RUF009 - frozen, so it may be shared
+    parts: Callable[[Runtime], Sequence[Part]] = lambda _: ()
+
+
+def wire(service: Service, settings: ServiceSettings, database: Database) -> Runtime:
+    """Build the parts by hand; nothing connects before it runs."""
+    leases = Leases(database, f"{socket.gethostname()}/{os.getpid()}")
+    publisher = Publisher(settings.kafka, prefix=settings.topic_prefix)
+    source = Source(service.name, settings.kafka, settings.topic_prefix, settings.partitions)
+    relay = Relay(database, leases, publisher)
+    return Runtime(
+        service.name,
+        settings,
+        database,
+        leases,
+        publisher,
+        Consumer(source, database, leases, service.absorber, service.pace),
+        EvaluationLoop(database, leases, service.evaluator, relay, service.pace),
+        relay,
+    )
+
+
+def build_app(service: Service, runtime: Runtime) -> FastAPI:
+    """Return the service's API with the routes that every consuming service has."""
+    app = service.api(runtime, runtime.kit())
+    add_runtime_routes(app, runtime, service.fingerprint)
+    return check_routes(app)
+
+
+async def run_consuming_service(service: Service, settings: ServiceSettings, database: Database) -> int:
+    """Run until told to stop; return the exit code."""
+    configure_logging(service.name)
+    runtime = wire(service, settings, database)
+    await runtime.publisher.start()
+
+    async def evaluate(stop: asyncio.Event) -> None:
+        await runtime.evaluation.run(stop, runtime.consumer.work)
+
+    parts = [
+        http_part(build_app(service, runtime), settings.host, settings.port, f"KIZUNA_{service.name.upper()}_PORT"),
+        Part("consumer", runtime.consumer.run),
+        Part("evaluation", evaluate),
+        Part("relay", runtime.relay.run),
+        *service.parts(runtime),
+    ]
+    try:
+        return await serve(parts)
+    finally:
+        await runtime.publisher.stop()
+        await database.close()
+
+
+def _answers(ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        try:
+            await asyncio.wait_for(ask(), 3)
+        except Exception as error:  # noqa: BLE001 - readiness reports whatever is wrong
+            message: KizunaError | Exception = error
+            return getattr(message, "message", None) or repr(message)
+        return None
+
+    return check
+
+
+def _stuck(beat: float, halted: bool) -> str | None:  # noqa: FBT001 - read as one condition
+    silent = time.monotonic() - beat
+    return f"no progress for {silent:.0f} s" if silent > STUCK_SECONDS and not halted else None

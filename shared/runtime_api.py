@@ -1,0 +1,114 @@
+"""Routes that every consuming service answers: status, dead letters, what became of an event, fingerprint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import Body, FastAPI, Query
+from pydantic import BaseModel
+
+from shared import deadletters
+from shared.clock import now
+from shared.db import fetch, fetch_one
+from shared.errors import NotFound
+from shared.events import event_key
+from shared.http import Limit, decode_cursor, page
+from shared.inbox import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.consuming import Runtime
+
+INCIDENTS_SHOWN = 20
+
+
+class ReplayRequest(BaseModel):
+    """Which dead letters to send again: of one reason, or by id, or (with neither) all that were not replayed."""
+
+    reason: str | None = None
+    ids: list[int] | None = None
+
+
+def add_runtime_routes(
+    app: FastAPI, runtime: Runtime, fingerprint: Callable[[AsyncConnection], Awaitable[str]]
+) -> None:
+    """Add the common routes to a consuming service's app."""
+    _add_status(app, runtime, fingerprint)
+    _add_dead_letters(app, runtime)
+    _add_events(app, runtime)
+
+
+def _add_status(app: FastAPI, runtime: Runtime, fingerprint: Callable[[AsyncConnection], Awaitable[str]]) -> None:
+    @app.get("/v1/status")
+    async def status() -> dict[str, Any]:
+        """Return lag, outbox, due accounts, dead letters, leases and incidents of this service."""
+        async with runtime.database.snapshot() as conn:
+            stored = await _stored_status(conn)
+        return {
+            "service": runtime.service,
+            "partitions": sorted(runtime.leases.held),
+            "lag": sum(runtime.consumer.lag().values()),
+            "lag_by_topic": runtime.consumer.lag(),
+            "trouble": runtime.consumer.trouble,
+            "halted": runtime.consumer.halted,
+            "last_evaluation": runtime.evaluation.last,
+            **stored,
+        }
+
+    @app.get("/v1/fingerprint")
+    async def get_fingerprint() -> dict[str, str]:
+        """Return the hash of this service's state: equal facts, equal hash."""
+        async with runtime.database.snapshot() as conn:
+            return {"service": runtime.service, "fingerprint": await fingerprint(conn)}
+
+
+async def _stored_status(conn: AsyncConnection) -> dict[str, Any]:
+    row = await fetch_one(
+        conn,
+        """select (select count(*) from outbox) as outbox,
+                  (select min(created_at) from outbox) as outbox_oldest,
+                  (select count(*) from account_due where due_at <= $1 or urgency is not null) as due,
+                  (select count(*) from account_due where failures > 0) as failing,
+                  (select count(*) from dead_letter) as dead_letters,
+                  (select min(absorbed_through) from position) as absorbed_through""",
+        now(),
+    )
+    incidents = await fetch(conn, "select at, kind, detail from incident order by id desc limit $1", INCIDENTS_SHOWN)
+    return {
+        **(row._asdict() if row else {}),
+        "incidents": [{"at": i.at, "kind": i.kind, "detail": msgspec.json.decode(i.detail)} for i in incidents],
+    }
+
+
+def _add_dead_letters(app: FastAPI, runtime: Runtime) -> None:
+    @app.get("/v1/dead-letters")
+    async def dead_letters(
+        reason: str | None = None, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    ) -> dict[str, Any]:
+        """List what this service refused, oldest first."""
+        after = decode_cursor(cursor) or 0
+        async with runtime.database.snapshot() as conn:
+            return page(await deadletters.listing(conn, reason, int(after), limit + 1), limit, lambda item: item["id"])
+
+    @app.post("/v1/dead-letters/replay")
+    async def replay(request: Annotated[ReplayRequest, Body()]) -> dict[str, int]:
+        """Send dead letters to their topic again; repeating it changes nothing."""
+        async with runtime.database.transaction() as conn:
+            return {"replayed": await deadletters.replay(conn, request.reason, request.ids, now())}
+
+
+def _add_events(app: FastAPI, runtime: Runtime) -> None:
+    @app.get("/v1/events/{event_id}")
+    async def event(event_id: str, source: str | None = None) -> dict[str, Any]:
+        """Say what became of an event here: counted (`source` is needed to see that), refused, or unknown (404)."""
+        async with runtime.database.snapshot() as conn:
+            refused = await deadletters.about(conn, event_id, source)
+            if source is not None and await counted(conn, event_key(source, event_id)):
+                return {"service": runtime.service, "state": "counted"}
+        if refused:
+            return {"service": runtime.service, "state": "refused", "code": refused.code, "message": refused.message}
+        raise NotFound(f"{runtime.service} knows no event {event_id!r}. Add ?source= to ask whether it was counted.")
