@@ -33,7 +33,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    print(NAME, "starts", MANNER, flush=True)
+    sys.stdout.write(f"{NAME} starts {MANNER}\n")
+    sys.stdout.flush()
     if MANNER == "crash":
         sys.exit("stub crashes as it was told to")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if MANNER == "stubborn" else lambda *_: sys.exit(0))

@@ -1,0 +1,61 @@
+# Everything a developer does, one word each. `make help` lists it.
+# Nothing is written outside this folder: the cache, the environment and the running stack all lie in it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+UV := 0.13.9
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONNOUSERSITE := 1
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.PHONY: help setup demo test up down status check format bench sdks plugins
+
+help: ## Say what can be done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: setup ## Watch events become scores, an NRR and an alert in Slack and mail (KEEP=1 leaves the stack up)
+	@$(BIN)/python -m deploy.local demo
+
+test: setup ## Run all tests against a real PostgreSQL and a real broker
+	@$(BIN)/python -m pytest -q --durations=10 $(PYTEST)
+
+up: setup ## Start PostgreSQL, broker, services and inbox; return when all are ready
+	@$(BIN)/python -m deploy.local up
+
+down: setup ## Finish what is on its way and stop all of it
+	@$(BIN)/python -m deploy.local down
+
+status: setup ## Say how each part stands
+	@$(BIN)/python -m deploy.local status
+
+check: setup ## Format, lint, types, import contracts, generated files: what can be known without running
+	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted; run: make format'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m shared.events.schemas --check
+
+format: setup ## Format the code and mend what can be mended by itself
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+bench: setup ## Measure ingest and consumers beside plain implementations, into .run/bench.json
+	@$(BIN)/python -m tests.bench
+
+sdks: setup ## Send events with the unmodified Segment and RudderStack SDKs (wants node and npm)
+	@$(BIN)/python -m tests.sdks
+
+plugins: setup ## List the measures, signals and channels that are found
+	@$(BIN)/python -m shared.plugins
+
+setup: $(STAMP)
+
+# The stamp is older than the lock after every change of dependencies, and then the environment is brought up to date.
+$(STAMP): uv.lock pyproject.toml
+	@deploy/local/setup.sh '$(PYTHON)' '$(UV)'
+	@touch $@
