@@ -22,7 +22,21 @@ COMMON: Final = {
 }
 
 ROLES: Final[dict[str, dict[str, str]]] = {
-    "ingest": {},
+    "ingest": {
+        "POST /v1/batch": "key",
+        "POST /v1/track": "key",
+        "POST /v1/identify": "key",
+        "POST /v1/group": "key",
+        "POST /v1/page": "key",
+        "POST /v1/screen": "key",
+        "POST /v1/alias": "key",
+        "POST /v1/events": "key",
+        "OPTIONS /v1/events": "open",  # the CloudEvents webhook handshake: it tells nothing and changes nothing
+        "POST /v1/keys": "admin",
+        "GET /v1/keys": "admin",
+        "DELETE /v1/keys/{key_id}": "admin",
+        "GET /v1/parked": "viewer",
+    },
     "health": {},
     "revenue": {},
     "alerts": {},

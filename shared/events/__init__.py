@@ -17,7 +17,7 @@ from shared.events.customer import (
     TicketClosed,
     TicketOpened,
 )
-from shared.events.decode import MAX_BYTES, MAX_DEPTH, decode_event, decode_untrusted
+from shared.events.decode import MAX_BYTES, MAX_DEPTH, check_bytes, decode_event, decode_untrusted
 from shared.events.derived import (
     Alert,
     AlertAcknowledged,
@@ -80,6 +80,7 @@ __all__ = [
     "TicketClosed",
     "TicketOpened",
     "UsageRecorded",
+    "check_bytes",
     "decode_event",
     "decode_untrusted",
     "encode_event",

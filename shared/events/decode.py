@@ -28,7 +28,7 @@ class _Untrusted(Envelope, kw_only=True):
 
 def decode_event(raw: bytes) -> Event:
     """Decode an event as it lies on Kafka. Raises BadEvent with a code of `refusal.CODES`."""
-    _check_bytes(raw, MAX_BYTES + ADDED_BYTES)
+    check_bytes(raw, MAX_BYTES + ADDED_BYTES)
     envelope = _decode(_RECORDED, raw)
     recorded = _instant("recordedtime", envelope.recordedtime)
     return _event(envelope, _instant("time", envelope.time), recorded)
@@ -40,7 +40,7 @@ def decode_untrusted(raw: bytes, *, received: datetime, backdate: bool) -> tuple
     `received` (aware) becomes `recordedtime`, and `time` where the client gave none; with `backdate` the client's
     own `recordedtime` holds if it is not later. Raises BadEvent with a code of `refusal.CODES`.
     """
-    _check_bytes(raw, MAX_BYTES)
+    check_bytes(raw)
     envelope = _decode(_UNTRUSTED, raw)
     recorded = _backdated(envelope.recordedtime, received) if backdate else received.astimezone(UTC)
     time = recorded if envelope.time is None else _instant("time", envelope.time)
@@ -70,8 +70,8 @@ def _event(envelope: Envelope, time: datetime, recorded: datetime) -> Event:
     )
 
 
-def _check_bytes(raw: bytes, most: int) -> None:
-    """Check what holds for every part of the event, known or free, by decoding all of it."""
+def check_bytes(raw: bytes, most: int = MAX_BYTES) -> None:
+    """Check what holds for every part of a JSON text, known or free, by decoding all of it. Raises BadEvent."""
     if len(raw) > most:
         raise BadEvent("too_large", f"the event has {len(raw)} bytes: at most {MAX_BYTES} are allowed")
     if raw.find(b"\\u0000") >= 0 and _ESCAPED_NUL.search(raw):
