@@ -38,6 +38,10 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "GET /v1/parked": "viewer",
     },
     "health": {},
-    "revenue": {},
+    "revenue": {
+        "GET /v1/retention": "viewer",
+        "GET /v1/accounts/{account_id:path}/ledger": "viewer",
+        "GET /v1/accounts/{account_id:path}/mrr": "viewer",
+    },
     "alerts": {},
 }

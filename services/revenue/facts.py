@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from shared.mrr import item_mrr, snapshot_mrr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import date, datetime, tzinfo
+    from datetime import date, tzinfo
     from fractions import Fraction
 
     from shared.events import SubscriptionSnapshot
+
+
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
+"""Later than every receipt: clocks of two machines differ, so what is here is known, whatever its stamp says."""
 
 
 class Learned(NamedTuple):
@@ -52,8 +57,8 @@ def fact(learned: Learned, snapshot: SubscriptionSnapshot, zone: tzinfo) -> Fact
     return Fact(learned, day, snapshot.subscription_id, snapshot.currency, mrr, products, snapshot.term_end)
 
 
-def visible(facts: Iterable[Fact], as_of: datetime, known_at: datetime) -> list[Fact]:
-    """Keep what had taken effect by `as_of` and had been received by `known_at`."""
+def visible(facts: Iterable[Fact], as_of: datetime, known_at: datetime = LATEST) -> list[Fact]:
+    """Keep what had taken effect by `as_of` and had been received by `known_at` (without it: all that is here)."""
     return [one for one in facts if one.learned.effective <= as_of and one.learned.recorded <= known_at]
 
 

@@ -27,10 +27,22 @@ class Booked(NamedTuple):
     recorded_at: datetime
     superseded_at: datetime | None
 
+    def order(self) -> tuple[date, str, bool, datetime]:
+        """Sort key: by day and currency, renewals first, then as they were learned."""
+        moved = self.movement
+        return moved.effective_on, moved.currency, moved.kind != "renewal", self.recorded_at
+
 
 def ledger(facts: Iterable[Fact]) -> list[Movement]:
     """Return the movements of one account, netted per day and currency, by day and currency, renewals first."""
     return Books().learn(list(facts)).came
+
+
+def standing(facts: Iterable[Fact]) -> Evening:
+    """Return how an account stands after all of `facts`."""
+    books = Books()
+    books.learn(list(facts))
+    return books.last
 
 
 def history(facts: Iterable[Fact]) -> list[Booked]:
@@ -77,6 +89,11 @@ class Books:
         self._calendar: list[date] = []
         self._evenings: list[Evening] = []
 
+    @property
+    def last(self) -> Evening:
+        """Return how the account stands at the end of the last day that is known."""
+        return self._evenings[-1] if self._evenings else NEVER
+
     def learn(self, facts: Sequence[Fact]) -> Lesson:
         """Enter facts; of several for one subscription and day the one that is in force in the evening counts."""
         reopened = bisect_left(self._calendar, min(one.day for one in facts)) if facts else len(self._calendar)
@@ -85,7 +102,7 @@ class Books:
         gone = [row for evening in self._evenings[reopened:] for row in evening.rows]
         del self._evenings[reopened:]
         for day in self._calendar[reopened:]:
-            self._evenings.append(_close(day, self._evenings[-1] if self._evenings else NEVER, self._days[day]))
+            self._evenings.append(_close(day, self.last, self._days[day]))
         return Lesson(gone, [row for evening in self._evenings[reopened:] for row in evening.rows])
 
     def _enter(self, one: Fact) -> None:
