@@ -1,0 +1,183 @@
+"""All SQL about usage: deltas and days in, days and counts out."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.health.usage import Delta, DeltaKey, Tally, tallies
+from shared.db import execute, fetch
+
+
+async def add_usage(
+    conn: AsyncConnection, grouped: Mapping[DeltaKey, tuple[Decimal, int]], numbers: Mapping[tuple[str, str], int]
+) -> None:
+    """Append deltas and bring their days up to date. `numbers` stand for (account, person id).
+
+    Relies on one writer per account: a day is read, added to and written back.
+    """
+    if not grouped:
+        return
+    deltas = [_delta(key, amount, numbers) for key, amount in grouped.items()]
+    await _open_months(conn, {delta.day for delta in deltas})
+    await _append(conn, grouped, deltas)
+    touched = sorted({(delta.account_id, delta.day) for delta in deltas})
+    rows = await fetch(
+        conn,
+        """select usage_day.* from usage_day
+           join unnest($1::text[], $2::date[]) as wanted(account_id, day) using (account_id, day)""",
+        [account for account, _ in touched],
+        [day for _, day in touched],
+    )
+    known = {(row.account_id, row.day): _tally(row) for row in rows}
+    await _write_days(conn, tallies(deltas, known))
+
+
+async def days(
+    conn: AsyncConnection, accounts: Sequence[str], since: date, known_at: datetime | None
+) -> dict[str, list[tuple[date, Tally]]]:
+    """Return by account the days from `since` on, and its first day, as they were known at `known_at` (None: now)."""
+    changed = await _changed_since(conn, accounts, known_at) if known_at else set()
+    rows = await fetch(
+        conn,
+        """select * from usage_day u where account_id = any($1)
+           and (day >= $2 or day = (select min(day) from usage_day f where f.account_id = u.account_id))""",
+        [account for account in accounts if account not in changed],
+        since,
+    )
+    found = {(row.account_id, row.day): _tally(row) for row in rows}
+    if known_at and changed:
+        found |= await _days_as_known(conn, sorted(changed), since, known_at)
+    by_account: dict[str, list[tuple[date, Tally]]] = {}
+    for (account, day), tally in found.items():
+        by_account.setdefault(account, []).append((day, tally))
+    return by_account
+
+
+async def counts(
+    conn: AsyncConnection, account: str, first: date, last: date, known_at: datetime | None
+) -> Sequence[Row[Any]]:
+    """Return day, event, actor, persons (numbers), quantity, calls, errors of an account's days, both ends included."""
+    return await fetch(
+        conn,
+        """select day, kind as event, actor, array_agg(distinct person) as persons, sum(quantity) as quantity,
+                  sum(calls) as calls, sum(calls) filter (where outcome = 'error') as errors
+           from usage_delta where account_id = $1 and day between $2 and $3
+                and ($4::timestamptz is null or recorded_at <= $4)
+           group by day, kind, actor order by day, kind, actor""",
+        account,
+        first,
+        last,
+        known_at,
+    )
+
+
+async def _changed_since(conn: AsyncConnection, accounts: Sequence[str], known_at: datetime) -> set[str]:
+    rows = await fetch(
+        conn,
+        """select distinct account_id from usage_day
+           where account_id = any($1) and greatest(live_at, history_at) > $2""",
+        list(accounts),
+        known_at,
+    )
+    return {row.account_id for row in rows}
+
+
+async def _days_as_known(
+    conn: AsyncConnection, accounts: Sequence[str], since: date, known_at: datetime
+) -> dict[tuple[str, date], Tally]:
+    """Add the deltas up again that had been received by then."""
+    rows = await fetch(
+        conn,
+        """select account_id, person, day, kind, actor, outcome, quantity, calls, recorded_at, backfill
+           from usage_delta d where account_id = any($1) and recorded_at <= $3
+            and (day >= $2 or day = (
+                select min(day) from usage_delta f where f.account_id = d.account_id and f.recorded_at <= $3))""",
+        list(accounts),
+        since,
+        known_at,
+    )
+    return tallies((Delta._make(row) for row in rows), {})
+
+
+def _delta(key: DeltaKey, amount: tuple[Decimal, int], numbers: Mapping[tuple[str, str], int]) -> Delta:
+    number = numbers[(key.account_id, key.person)]
+    account, day, (quantity, calls) = key.account_id, key.day, amount
+    return Delta(account, number, day, key.kind, key.actor, key.outcome, quantity, calls, key.recorded, key.backfill)
+
+
+async def _append(conn: AsyncConnection, keys: Iterable[DeltaKey], deltas: Sequence[Delta]) -> None:
+    await execute(
+        conn,
+        """insert into usage_delta
+               (recorded_at, account_id, person, day, kind, product, actor, outcome, backfill, quantity, calls)
+           select * from unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::date[], $5::text[], $6::text[],
+                                $7::text[], $8::text[], $9::boolean[], $10::numeric[], $11::int[])""",
+        [delta.recorded for delta in deltas],
+        [delta.account_id for delta in deltas],
+        [delta.person for delta in deltas],
+        [delta.day for delta in deltas],
+        [delta.kind for delta in deltas],
+        [key.product for key in keys],
+        [delta.actor for delta in deltas],
+        [delta.outcome for delta in deltas],
+        [delta.backfill for delta in deltas],
+        [delta.quantity for delta in deltas],
+        [delta.calls for delta in deltas],
+    )
+
+
+async def _write_days(conn: AsyncConnection, found: Mapping[tuple[str, date], Tally]) -> None:
+    values = found.values()
+    await execute(
+        conn,
+        """insert into usage_day (account_id, day, persons, events, quantity, errors, calls, live_at, history_at)
+            select a, d, p::bigint[], e::jsonb, q, er, c, l, h
+            from unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::int[],
+                        $8::timestamptz[], $9::timestamptz[]) as r(a, d, p, e, q, er, c, l, h)
+            on conflict (account_id, day) do update set persons = excluded.persons, events = excluded.events,
+                quantity = excluded.quantity, errors = excluded.errors, calls = excluded.calls,
+                live_at = excluded.live_at, history_at = excluded.history_at""",
+        [account for account, _ in found],
+        [day for _, day in found],
+        ["{" + ",".join(map(str, sorted(tally.persons))) + "}" for tally in values],
+        [json.dumps(tally.events) for tally in values],
+        [tally.quantity for tally in values],
+        [tally.errors for tally in values],
+        [tally.calls for tally in values],
+        [tally.live_at for tally in values],
+        [tally.history_at for tally in values],
+    )
+
+
+def _tally(row: Row[Any]) -> Tally:
+    events = json.loads(row.events)
+    return Tally(set(row.persons), events, row.quantity, row.errors, row.calls, row.live_at, row.history_at)
+
+
+async def _open_months(conn: AsyncConnection, wanted: Collection[date]) -> None:
+    """Make the monthly partitions that are missing; attaching them later lets readers and writers go on meanwhile."""
+    months = {f"usage_delta_{day:%Y%m}": day.replace(day=1) for day in wanted}
+    if not await _missing(conn, months):
+        return
+    await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.usage_delta'))")
+    for name in sorted(await _missing(conn, months)):
+        first = months[name]
+        after = (first + timedelta(days=31)).replace(day=1)
+        await execute(conn, f"create table {name} (like usage_delta including all)")
+        await execute(
+            conn, f"alter table usage_delta attach partition {name} for values from ('{first}') to ('{after}')"
+        )
+
+
+async def _missing(conn: AsyncConnection, names: Collection[str]) -> set[str]:
+    rows = await fetch(
+        conn,
+        "select relname from pg_class where relname = any($1) and relnamespace = current_schema()::regnamespace",
+        list(names),
+    )
+    return set(names) - {row.relname for row in rows}
