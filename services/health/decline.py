@@ -17,7 +17,8 @@ class DeclineRule(Rule, frozen=True):
     """Numbers of weeks, ratios of the base, and the least base in persons a week.
 
     A fleet below `fleet_adjust` of its own base is divided out; below `fleet_inhibit` no account is judged. It is
-    waited for until `fleet_wait_hours` after the week's end. `deep` and `renewal_days` make a decline more severe.
+    waited for until `fleet_wait_hours` after the week's end, and takes `fleet_accounts` to be told. A decline to below
+    `deep`, or within `renewal_days` of the renewal, is more severe.
     """
 
     look_back_weeks: int
@@ -33,6 +34,7 @@ class DeclineRule(Rule, frozen=True):
     fleet_adjust: float
     fleet_inhibit: float
     fleet_wait_hours: int
+    fleet_accounts: int
     deep: float
     renewal_days: int
 

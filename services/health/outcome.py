@@ -1,8 +1,8 @@
 """What the customer got for the price: progress against plan, and return on investment. Pure (reference 4.4).
 
-progress = (value - baseline) / (target - baseline), clipped to 0…1.2; expected grows in a line from start to due date, and
-is taken at the time of the measurement, so that an objective does not fall behind by not being measured: that is what
-`value_unproven` tells. ROI = sum(annual value x progress x trust in the measurement) / ARR, in one currency.
+progress = (value - baseline) / (target - baseline), clipped to 0…1.2. Expected progress grows in a line from start to
+due date and is taken at the time of the measurement, so that an objective does not fall behind by not being measured:
+that is what `value_unproven` tells. ROI = sum(annual value x progress x trust in the measurement) / ARR.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -18,10 +18,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from services.health.signal_tables import signal_tables
 from shared.tables import runtime_tables
 
 metadata = MetaData()
 runtime_tables(metadata)
+signal_tables(metadata)
 
 TIME = DateTime(timezone=True)
 

@@ -39,14 +39,13 @@ def detect(facts: AccountFacts, context: Context) -> Sequence[Finding]:
 
 
 def next_look(facts: AccountFacts, context: Context) -> datetime | None:
-    """Return the end of the current week, or of the wait for the fleet; None for an account that was never in use."""
+    """Return when the next week can be judged whatever the fleet; None for an account that was never in use."""
     if not facts.usage:
         return None
     rule = context.rule(NAME, DeclineRule)
     last = facts.last_complete_week(context.as_of)
-    if _last_week(facts, context, rule) < last:
-        return _fleet_deadline(facts, last, rule)
-    return facts.midnight(last + 2 * WEEK)
+    looks = (_fleet_deadline(facts, week, rule) for week in (last, last + WEEK))
+    return next(look for look in looks if look > context.as_of)
 
 
 def _last_week(facts: AccountFacts, context: Context, rule: DeclineRule) -> date:
