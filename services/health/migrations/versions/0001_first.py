@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from services.health.signal_tables import signal_tables
 from shared.tables import runtime_tables
 
 revision = "0001"
@@ -15,6 +16,7 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     runtime = sa.MetaData()
     runtime_tables(runtime)
+    signal_tables(runtime)
     runtime.create_all(op.get_bind())
     _people()
     _facts()
