@@ -1,1 +1,1 @@
-"""The command line `kizuna`: speaks to the services over HTTP."""
+"""The command line: everything it does goes through the services' HTTP APIs."""

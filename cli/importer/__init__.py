@@ -1,0 +1,1 @@
+"""Files become events: mappings are pure, one sender delivers them, a checkpoint remembers how far it came."""
