@@ -229,6 +229,7 @@ class Consumer:
     async def _commit(self, batch: Batch, assignment: Assignment) -> None:
         began, moment = time.monotonic(), now()
         partitions = {place[1] for place in batch.offsets} | {each.partition for each in batch.received}
+        await self._inbox.open_generation(self._database, moment)
         async with self._database.transaction() as conn:
             await self._leases.check(conn, partitions)
             fresh = await self._fresh(conn, batch.received, moment)

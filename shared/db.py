@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Database:
             pool_timeout=CONNECT_SECONDS,
             connect_args={"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS},
         )
+        event.listen(self._engine.sync_engine, "connect", _json_as_text)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -55,6 +57,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection of the pool."""
         await self._engine.dispose()
+
+
+def _json_as_text(connection: Any, _: object) -> None:
+    """Hand JSON through as text, both ways: msgspec reads numbers exactly, the driver's default does not."""
+    for name in ("json", "jsonb"):
+        connection.run_async(
+            lambda driver, name=name: driver.set_type_codec(
+                name, encoder=str, decoder=str, schema="pg_catalog", format="text"
+            )
+        )
 
 
 async def fetch(conn: AsyncConnection, sql: str, *args: Any) -> list[Row[Any]]:

@@ -1,6 +1,7 @@
 """The inbox: which events have been counted.
 
-Ids of live events live in weekly generations that are dropped whole; ids of marked history are kept for good. One writer per partition (see `shared.leases`) makes look-up-then-insert safe.
+Ids of live events live in weekly generations that are dropped whole; ids of marked history are kept for good. One
+writer per partition (see `shared.leases`) makes look-up-then-insert safe.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from shared.db import Database
 
 KEPT_DAYS = 30
 AHEAD_WEEKS = 1
@@ -35,7 +38,6 @@ class Inbox:
         self, conn: AsyncConnection, live: Sequence[bytes], history: Sequence[bytes], now: datetime
     ) -> set[bytes]:
         """Record keys that were never seen and return them. Keys must be unique within the call."""
-        await self._open_generations(conn, now)
         keys = sorted([*live, *history])
         rows = await fetch(
             conn,
@@ -54,20 +56,28 @@ class Inbox:
             await execute(conn, "insert into inbox_history (key) select unnest($1::bytea[])", fresh_history)
         return {*fresh_live, *fresh_history}
 
-    async def _open_generations(self, conn: AsyncConnection, now: datetime) -> None:
+    async def open_generation(self, database: Database, now: datetime) -> None:
+        """Make sure that the week of `now` and the next have their tables; drop those past their time.
+
+        In a transaction of its own: a batch that rolls back must not take its generation along.
+        """
         current = week_of(now)
-        if self._ready_for == current:
-            return
-        await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.inbox'))")
-        for ahead in range(AHEAD_WEEKS + 1):
-            monday = current + timedelta(weeks=ahead)
-            await execute(
-                conn,
-                f"create table if not exists inbox_{monday:%Y%m%d} partition of inbox "
-                f"for values from ('{monday}') to ('{monday + timedelta(weeks=1)}')",
-            )
-        await _drop_generations(conn, current - timedelta(days=KEPT_DAYS + 7))
-        self._ready_for = current
+        if self._ready_for != current:
+            async with database.transaction() as conn:
+                await _open(conn, current)
+            self._ready_for = current
+
+
+async def _open(conn: AsyncConnection, current: date) -> None:
+    await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.inbox'))")
+    for ahead in range(AHEAD_WEEKS + 1):
+        monday = current + timedelta(weeks=ahead)
+        await execute(
+            conn,
+            f"create table if not exists inbox_{monday:%Y%m%d} partition of inbox "
+            f"for values from ('{monday}') to ('{monday + timedelta(weeks=1)}')",
+        )
+    await _drop_generations(conn, current - timedelta(days=KEPT_DAYS + 7))
 
 
 async def _drop_generations(conn: AsyncConnection, before: date) -> None:

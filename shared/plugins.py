@@ -1,4 +1,4 @@
-"""Finding plug-ins: each module of a package that ends in `PLUGIN = …` is one. `python -m shared.plugins` lists them."""
+"""Finding plug-ins: each module of a package that ends in `PLUGIN = …` is one. `python -m shared.plugins` lists."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
 """Registers the fixtures, which lie by resource in `tests/plugins/`."""
 
-pytest_plugins = ["tests.plugins.postgres", "tests.plugins.kafka"]
+pytest_plugins = ["tests.plugins.postgres", "tests.plugins.kafka", "tests.plugins.stack", "tests.plugins.runtime", "tests.plugins.revenue"]

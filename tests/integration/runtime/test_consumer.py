@@ -1,0 +1,113 @@
+"""The promises of the runtime, against a real database and a real broker."""
+
+import asyncio
+
+from shared.db import Database, fetch
+from shared.produce import Publisher
+from tests.plugins.runtime import Running, Toy, effects, record, until, usage
+
+
+async def test_events_take_effect_once_and_accounts_are_evaluated(
+    running: Running, publisher: Publisher, toy_database: Database
+) -> None:
+    events = [usage(f"a{n % 7}", f"e{n}") for n in range(200)]
+    async with running(toy := Toy()):
+        await publisher.publish([record(each) for each in events + events[:50]])
+
+        async def all_there() -> bool:
+            return len(await effects(toy_database)) >= 200
+
+        await until(all_there)
+        await publisher.publish([record(each) for each in events])
+        await publisher.publish([record(usage("a1", "last"))])
+
+        async def last_there() -> bool:
+            return "last" in await effects(toy_database)
+
+        await until(last_there)
+    found = await effects(toy_database)
+    assert sorted(found) == sorted([each.id for each in events] + ["last"])
+    assert set(toy.evaluated) == {f"a{n}" for n in range(7)}
+
+
+async def test_order_is_kept_per_account(running: Running, publisher: Publisher, toy_database: Database) -> None:
+    async with running(Toy()):
+        for n in range(0, 100, 10):
+            await publisher.publish([record(usage("a", f"{n + k:03}")) for k in range(10)])
+
+        async def all_there() -> bool:
+            return len(await effects(toy_database)) == 100
+
+        await until(all_there)
+    assert await effects(toy_database) == [f"{n:03}" for n in range(100)]
+
+
+async def test_one_bad_record_becomes_one_dead_letter_and_its_neighbours_go_on(
+    running: Running, publisher: Publisher, toy_database: Database
+) -> None:
+    good = [usage("a", "g1"), usage("a", "g2"), usage("a", "g3")]
+    bad = [
+        record(usage("a", "b1"), b"{not json"),
+        record(usage("a", "refuse-1")),
+        record(usage("a", "poison")),
+        record(usage("a", "b2"))._replace(key=b"somebody-else"),
+    ]
+    async with running(Toy(poison=lambda event: event.id == "poison")):
+        await publisher.publish([record(good[0]), bad[0], record(good[1]), bad[1], bad[2], bad[3], record(good[2])])
+
+        async def settled() -> bool:
+            return len(await effects(toy_database)) == 3 and len(await _letters(toy_database)) == 4
+
+        await until(settled)
+
+        async def relayed() -> bool:
+            async with toy_database.snapshot() as conn:
+                return not await fetch(conn, "select 1 from outbox")
+
+        await until(relayed)
+    assert await effects(toy_database) == ["g1", "g2", "g3"]
+    assert sorted(await _letters(toy_database)) == ["absorb_failed", "bad_json", "refused", "wrong_key"]
+
+
+async def test_a_handler_that_fails_on_everything_stops_the_consumer_and_drains_nothing(
+    running: Running, publisher: Publisher, toy_database: Database
+) -> None:
+    async with running(Toy(poison=lambda _: True)) as runtime:
+        await publisher.publish([record(usage(f"a{n}", f"e{n}")) for n in range(40)])
+        await until(lambda: runtime.consumer.halted)
+        assert "Nothing was skipped" in runtime.consumer.trouble
+    assert await effects(toy_database) == []
+    assert len(await _letters(toy_database)) < 5
+    async with running(Toy()):
+
+        async def all_there() -> bool:
+            return len(await effects(toy_database)) + len(await _letters(toy_database)) == 40
+
+        await until(all_there)
+
+
+async def test_live_events_overtake_history(running: Running, publisher: Publisher, toy_database: Database) -> None:
+    for start in range(0, 20000, 2500):
+        await publisher.publish(
+            [record(usage(f"a{n % 50}", f"h{n}", backfill=True)) for n in range(start, start + 2500)]
+        )
+    async with running(Toy(slow=0.3)):
+
+        async def some() -> bool:
+            return len(await effects(toy_database)) > 0
+
+        await until(some)
+        await publisher.publish([record(usage("a1", "live"))])
+        began = asyncio.get_running_loop().time()
+
+        async def live_there() -> bool:
+            return "live" in await effects(toy_database)
+
+        await until(live_there)
+        assert asyncio.get_running_loop().time() - began < 2
+        assert len(await effects(toy_database)) < 20001
+
+
+async def _letters(database: Database) -> list[str]:
+    async with database.snapshot() as conn:
+        return [row.code for row in await fetch(conn, "select code from dead_letter")]
