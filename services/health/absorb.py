@@ -61,8 +61,7 @@ def urgency(event: Event) -> Urgency:
 def _due(received: Sequence[Received]) -> Sequence[Due]:
     most: dict[str, Due] = {}
     for each in received:
-        due = Due(each.event.subject, each.partition, urgency(each.event))
-        known = most.get(due.account_id)
-        if known is None or due.urgency < known.urgency:
-            most[due.account_id] = due
+        account, soon = each.event.subject, urgency(each.event)
+        if account not in most or soon < most[account].urgency:
+            most[account] = Due(account, each.partition, soon)
     return tuple(most.values())

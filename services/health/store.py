@@ -172,5 +172,5 @@ async def _fact_rows(
 
 
 def _read(row: Sequence[Any]) -> tuple[str, Row]:
-    account, *cells, data = row
-    return account, Row(*cells, json.loads(data))
+    cells = dict(zip(Row.__slots__, row[1:], strict=True))
+    return row[0], Row(**cells | {"data": json.loads(cells["data"])})

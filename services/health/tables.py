@@ -66,7 +66,7 @@ Table(
 Table(
     "usage_delta",
     metadata,
-    Column("recorded_at", TIME, nullable=False),
+    Column("recorded", TIME, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("person", BigInteger, nullable=False),
     Column("day", Date, nullable=False),

@@ -67,7 +67,7 @@ async def counts(
         """select day, kind as event, actor, array_agg(distinct person) as persons, sum(quantity) as quantity,
                   sum(calls) as calls, sum(calls) filter (where outcome = 'error') as errors
            from usage_delta where account_id = $1 and day between $2 and $3
-                and ($4::timestamptz is null or recorded_at <= $4)
+                and ($4::timestamptz is null or recorded <= $4)
            group by day, kind, actor order by day, kind, actor""",
         account,
         first,
@@ -93,10 +93,10 @@ async def _days_as_known(
     """Add the deltas up again that had been received by then."""
     rows = await fetch(
         conn,
-        """select account_id, person, day, kind, actor, outcome, quantity, calls, recorded_at, backfill
-           from usage_delta d where account_id = any($1) and recorded_at <= $3
+        """select account_id, person, day, kind, actor, outcome, quantity, calls, recorded, backfill
+           from usage_delta d where account_id = any($1) and recorded <= $3
             and (day >= $2 or day = (
-                select min(day) from usage_delta f where f.account_id = d.account_id and f.recorded_at <= $3))""",
+                select min(day) from usage_delta f where f.account_id = d.account_id and f.recorded <= $3))""",
         list(accounts),
         since,
         known_at,
@@ -111,23 +111,14 @@ def _delta(key: DeltaKey, amount: tuple[Decimal, int], numbers: Mapping[tuple[st
 
 
 async def _append(conn: AsyncConnection, keys: Iterable[DeltaKey], deltas: Sequence[Delta]) -> None:
-    await execute(
-        conn,
-        """insert into usage_delta
-               (recorded_at, account_id, person, day, kind, product, actor, outcome, backfill, quantity, calls)
-           select * from unnest($1::timestamptz[], $2::text[], $3::bigint[], $4::date[], $5::text[], $6::text[],
-                                $7::text[], $8::text[], $9::boolean[], $10::numeric[], $11::int[])""",
-        [delta.recorded for delta in deltas],
-        [delta.account_id for delta in deltas],
-        [delta.person for delta in deltas],
-        [delta.day for delta in deltas],
-        [delta.kind for delta in deltas],
-        [key.product for key in keys],
-        [delta.actor for delta in deltas],
-        [delta.outcome for delta in deltas],
-        [delta.backfill for delta in deltas],
-        [delta.quantity for delta in deltas],
-        [delta.calls for delta in deltas],
+    """Copy the rows in: measured at less than half the time of an insert. Joins the transaction that is open."""
+    driver = (await conn.get_raw_connection()).driver_connection
+    if driver is None or not driver.is_in_transaction():
+        raise RuntimeError("usage is appended inside a transaction: read from the connection first")
+    await driver.copy_records_to_table(
+        "usage_delta",
+        columns=[*Delta._fields, "product"],
+        records=[(*d, k.product) for d, k in zip(deltas, keys, strict=True)],
     )
 
 

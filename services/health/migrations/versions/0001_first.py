@@ -61,7 +61,7 @@ def _facts() -> None:
 def _usage() -> None:
     op.create_table(
         "usage_delta",
-        sa.Column("recorded_at", TIME, nullable=False),
+        sa.Column("recorded", TIME, nullable=False),
         sa.Column("account_id", sa.Text, nullable=False),
         sa.Column("person", sa.BigInteger, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
