@@ -21,7 +21,7 @@ from shared.deadletters import Letter
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.events import decode_event
 from shared.inbox import Inbox
-from shared.kafka import BrokerError, OutOfRange, Place, Polled, Reader
+from shared.kafka import BrokerError, Group, OutOfRange, Place, Polled, Reader
 from shared.observability import ABSORBED, BATCH_SECONDS, LAG, REPEATED
 from shared.trouble import is_world_trouble
 
@@ -47,12 +47,13 @@ FAILURES_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a service reads: broker, group, topic prefix, and how many partitions every topic must have."""
+    """Where a service reads: broker, group, topic prefix, partitions that every topic must have, session time-out."""
 
     service: str
     bootstrap: str
     prefix: str
     partitions: int
+    session_seconds: float
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ class Consumer:
     async def _session(self, stop: asyncio.Event) -> None:
         topics = (*self._absorber.topics, HISTORY_TOPIC)
         source = self._source
-        reader = Reader(source.bootstrap, f"{source.prefix}{source.service}", topics, source.prefix)
+        group = Group(f"{source.prefix}{source.service}", source.session_seconds)
+        reader = Reader(source.bootstrap, group, topics, source.prefix)
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         await self.assignment.check_topics()
         await reader.start()

@@ -171,22 +171,29 @@ async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         await asyncio.wait_for(client.stop(), STOP_SECONDS)  # type: ignore[no-untyped-call]  # untyped client
 
 
+class Group(NamedTuple):
+    """A consumer group: its name, and after how many seconds of silence a member counts as gone."""
+
+    name: str
+    session_seconds: float
+
+
 class Reader(ConsumerRebalanceListener):
     """A member of a consumer group with the range assignor. It reads only where it was told to by `seek`."""
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], prefix: str = "") -> None:
+    def __init__(self, bootstrap: str, group: Group, topics: Sequence[str], prefix: str = "") -> None:
         self._prefix = prefix  # of the topics' names at the broker; callers never see it
         self.assigned: frozenset[Place] = frozenset()
         self.generation = 0  # counts assignments; a change means: claim and seek again
         self._topics = topics
         self._client = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
-            group_id=group,
+            group_id=group.name,
             enable_auto_commit=False,
             auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
+            session_timeout_ms=int(group.session_seconds * 1000),
+            heartbeat_interval_ms=int(group.session_seconds * 200),
             request_timeout_ms=15_000,
             fetch_max_wait_ms=200,
             fetch_max_bytes=16 * MIB,

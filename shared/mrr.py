@@ -24,11 +24,12 @@ MONTHS_SHARE: Final = {
 COUNTED: Final = frozenset({"active", "past_due"})
 """Statuses that bring in revenue: a late payer is still a customer, a trial is not one yet."""
 
+ZERO: Final = Fraction(0)
 SCALE: Final = 6
 SHOWN: Final = 2
 
 
-@lru_cache(maxsize=10_000)  # few prices make many snapshots, and a whole portfolio is priced for one answer
+@lru_cache(maxsize=10_000)  # few prices make many snapshots, and one answer may price a whole portfolio
 def item_mrr(item: SubscriptionItem) -> Fraction:
     """MRR of one item, in units of its currency: amount x quantity x (1 - discount) x months share / interval count."""
     share = MONTHS_SHARE[item.interval] / item.interval_count
@@ -39,10 +40,11 @@ def item_mrr(item: SubscriptionItem) -> Fraction:
 def snapshot_mrr(snapshot: SubscriptionSnapshot) -> Fraction:
     """MRR of one subscription as its snapshot says; 0 unless it is active or past due, and never below 0."""
     if snapshot.status not in COUNTED:
-        return Fraction(0)
-    return max(Fraction(0), sum((item_mrr(item) for item in snapshot.items), Fraction(0)))
+        return ZERO
+    return max(ZERO, sum((item_mrr(item) for item in snapshot.items), ZERO))
 
 
+@lru_cache(maxsize=10_000)
 def quantised(value: Fraction | Decimal) -> Decimal:
     """Round to 6 decimals, halves to even, exactly: a literal is not cut to the precision of a decimal context."""
     return Decimal(f"{round(Fraction(value) * 10**SCALE)}E-{SCALE}")

@@ -43,5 +43,12 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "GET /v1/accounts/{account_id:path}/ledger": "viewer",
         "GET /v1/accounts/{account_id:path}/mrr": "viewer",
     },
-    "alerts": {},
+    "alerts": {
+        "GET /v1/alerts": "viewer",
+        "GET /v1/alerts/{alert_id}": "viewer",
+        "POST /v1/alerts/{alert_id}/acknowledge": "csm",
+        "POST /v1/alerts/{alert_id}/resolve": "csm",
+        "GET /a/{token}": "link",
+        "POST /a/{token}": "link",
+    },
 }

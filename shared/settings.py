@@ -26,6 +26,7 @@ class ServiceSettings(BaseSettings):
     public_key_file: Path = Field(validation_alias="KIZUNA_PUBLIC_KEY_FILE")
     time_zone: ZoneInfo = Field(default=ZoneInfo("UTC"), validation_alias="KIZUNA_TIME_ZONE")
     partitions: int = Field(default=12, ge=1, le=1000, validation_alias="KIZUNA_PARTITIONS")
+    session_seconds: float = Field(default=10, ge=2, le=120, validation_alias="KIZUNA_SESSION_SECONDS")
     topic_prefix: str = Field(default="", validation_alias="KIZUNA_TOPIC_PREFIX")
 
     @classmethod
