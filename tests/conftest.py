@@ -1,3 +1,5 @@
-"""Registers the fixtures, which lie by resource in `tests/plugins/`."""
+"""Registers the fixtures: every file in `tests/plugins/` holds those of one resource."""
 
-pytest_plugins = ["tests.plugins.postgres", "tests.plugins.kafka", "tests.plugins.stack", "tests.plugins.runtime", "tests.plugins.revenue"]
+from pathlib import Path
+
+pytest_plugins = [f"tests.plugins.{file.stem}" for file in sorted(Path(__file__).parent.glob("plugins/[a-z]*.py")), "tests.plugins.ingest", "tests.plugins.topics"]

@@ -9,8 +9,8 @@ from bisect import bisect_left, insort
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from services.revenue.movement import ZERO, Change, Movement, Turn, movements
-from shared.mrr import quantised
+from services.revenue.movement import Change, Movement, Turn, movements
+from shared.mrr import ZERO, quantised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,21 +7,19 @@ that opening balance and movements add up to the closing balance to the last dig
 from __future__ import annotations
 
 from collections import defaultdict
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from shared.mrr import quantised
+from shared.mrr import ZERO, quantised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
     from decimal import Decimal
+    from fractions import Fraction
 
     from services.revenue.facts import Fact
 
 Kind = Literal["renewal", "new", "reactivation", "churn", "expansion", "contraction"]
-
-ZERO: Final = Fraction(0)
 
 
 class Movement(NamedTuple):
@@ -66,7 +64,7 @@ class Change(NamedTuple):
     def delta(self, currency: str) -> Fraction:
         """Return by how much it changes the balance of `currency`."""
         before, after = self.mrr(currency)
-        return after - before
+        return ZERO if before == after else after - before
 
     def ends_term(self, turn: Turn) -> bool:
         """Return whether a paid term ends that day, as was known before."""
@@ -111,7 +109,7 @@ def _kind(turn: Turn, *, paid_before: bool) -> Kind:
 
 
 def _moved_products(turn: Turn, changes: Sequence[Change]) -> set[str]:
-    steps: dict[str, Fraction] = defaultdict(Fraction)
+    steps: dict[str, Fraction] = defaultdict(lambda: ZERO)
     for change in changes:
         for sign, one in ((-1, change.before), (1, change.after)):
             if one is not None and one.currency == turn.currency:

@@ -9,6 +9,7 @@ from services.revenue.facts import LATEST, visible
 from services.revenue.ledger import ledger
 from services.revenue.retention import balances
 from shared.errors import BadRequest, NotFound
+from shared.moments import end_of_day
 from shared.positions import absorbed_through
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ async def all_balances(conn: AsyncConnection, window: Window, now: datetime, zon
     """Return every account's balances: off the stored ledger, and from facts where it does not hold all of them yet."""
     behind = await store.outdated(conn, now)
     found = await store.balances(conn, window, without=behind)
-    view = View(now, window.known_at)
-    for account_id, facts in (await store.facts(conn, behind, zone)).items():
+    view = View(min(now, end_of_day(window.last, zone)), window.known_at)
+    for account_id, facts in (await store.facts(conn, behind, zone, until=view.as_of)).items():
         found += balances(account_id, ledger(visible(facts, *view)), window.first, window.last)
     return found
 

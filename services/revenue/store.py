@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from services.revenue.facts import Learned, fact
+from services.revenue.facts import LATEST, Learned, fact
 from services.revenue.ledger import Booked
 from services.revenue.movement import Movement
 from services.revenue.retention import Balance
@@ -55,13 +55,16 @@ async def add(conn: AsyncConnection, events: Sequence[tuple[Event, SubscriptionS
     )
 
 
-async def facts(conn: AsyncConnection, accounts: Collection[str], zone: tzinfo) -> dict[str, list[Fact]]:
-    """Return everything known of accounts; an account of which nothing is known is absent."""
+async def facts(
+    conn: AsyncConnection, accounts: Collection[str], zone: tzinfo, until: datetime = LATEST
+) -> dict[str, list[Fact]]:
+    """Return everything known of accounts that takes effect by `until`; those of which nothing is known are absent."""
     rows = await fetch(
         conn,
         """select account_id, source, event_id, effective, recorded, backfill, body::text as body
-           from snapshot where account_id = any($1)""",
+           from snapshot where account_id = any($1) and effective <= $2""",
         list(accounts),
+        until,
     )
     found: dict[str, list[Fact]] = defaultdict(list)
     for row in rows:

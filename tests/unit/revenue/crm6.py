@@ -26,6 +26,7 @@ FOLDER = Path(__file__).parents[2] / "data" / "crm6_oracle"
 LEARNED = datetime(2024, 1, 1, tzinfo=UTC)
 ENDS = date(2024, 1, 1)
 """From here on the oracle is not to be analysed."""
+FOREVER = date.max
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -49,12 +50,12 @@ def events() -> Iterator[Event]:
 
 
 @cache
-def ledgers() -> Mapping[str, list[Movement]]:
-    """Return every account's ledger up to the end of the oracle."""
+def ledgers(ends: date = ENDS) -> Mapping[str, list[Movement]]:
+    """Return every account's ledger up to the end of the oracle, or to another day."""
     found: dict[str, list[Fact]] = {}
     for event in events():
         found.setdefault(event.subject, []).append(as_fact(event))
-    return {account: [row for row in ledger(facts) if row.effective_on < ENDS] for account, facts in found.items()}
+    return {account: [row for row in ledger(facts) if row.effective_on < ends] for account, facts in found.items()}
 
 
 def as_fact(event: Event) -> Fact:
