@@ -1,0 +1,1 @@
+"""Channels as plug-ins: one module each, found by `PLUGIN` at its foot."""

@@ -1,0 +1,166 @@
+"""E-mail over SMTP: text and HTML with the same content, and a Message-ID that stays the same however often it is sent.
+
+The stages are walked one by one, because only a failure after the content was written leaves it open whether the mail
+was taken.
+"""
+
+from __future__ import annotations
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from services.alerts.channel import Outcome, Reference, Refused, Sent, Unavailable, Unclear
+from services.alerts.message import one_line
+from services.alerts.templates import HTML, LANGUAGES
+
+if TYPE_CHECKING:
+    from services.alerts.directory import Person
+    from services.alerts.message import Message
+    from services.alerts.settings import Settings
+
+DEADLINE: Final = 8.0
+PERMANENT: Final = 500
+
+
+class Email:
+    """Mail through one server. `url` is `smtp://` (STARTTLS where offered, required with a password) or `smtps://`."""
+
+    name = "email"
+
+    def __init__(self, url: str, sender: str, team: str | None) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+        self._team = team
+        self._domain = sender.rpartition("@")[2]
+
+    def address(self, person: Person) -> str | None:
+        """Return the person's mail address."""
+        return person.email
+
+    def team(self) -> str | None:
+        """Return the team's mail address."""
+        return self._team
+
+    async def send(self, message: Message, to: str, reference: Reference) -> Outcome:
+        """Send one mail to one address."""
+        try:
+            mail = compose(message, self._sender, to, reference)
+        except (ValueError, IndexError) as error:  # the parser of addresses raises either
+            return Refused(f"no mail can be addressed to {to!r}: {error}")
+        client = self._client()
+        try:
+            return await self._hand_over(client, mail, to)
+        finally:
+            client.close()
+
+    async def find(self, to: str, reference: Reference) -> Sent | None:  # noqa: ARG002 - a mail server tells nobody
+        """Nobody can ask a mail server; the receiver recognises a repetition by its Message-ID."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> Outcome:
+        if trouble := await self._greet(client, to):
+            return trouble
+        try:
+            await client.data(mail.as_bytes(policy=SMTP_POLICY))
+        except aiosmtplib.SMTPResponseException as error:
+            return _judged(error.code, error.message)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return Unclear(f"the mail server did not confirm: {type(error).__name__}")
+        return Sent(str(mail["Message-ID"]))
+
+    async def _greet(self, client: aiosmtplib.SMTP, to: str) -> Outcome | None:
+        """Do all that comes before the content; nothing was taken when this fails."""
+        try:
+            await client.connect()
+            await client.mail(self._sender)
+            await client.rcpt(to)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return Unavailable(f"the mail server refuses our login: {error.code}")
+        except aiosmtplib.SMTPResponseException as error:
+            return _judged(error.code, error.message)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return Unavailable(f"no mail server: {type(error).__name__}")
+        except ValueError:
+            return Refused(f"no mail can be addressed to {to!r}")
+        return None
+
+    def _client(self) -> aiosmtplib.SMTP:
+        user = unquote(self._url.username) if self._url.username else None
+        secure = self._url.scheme == "smtps"
+        return aiosmtplib.SMTP(
+            hostname=self._url.hostname,
+            port=self._url.port or (465 if secure else 587 if user else 25),
+            username=user,
+            password=unquote(self._url.password or "") if user else None,
+            use_tls=secure,
+            start_tls=True if user and not secure else False if secure else None,
+            timeout=DEADLINE,
+        )
+
+
+class EmailPlugin:
+    """Opens mail when a server is set."""
+
+    name = "email"
+
+    def open(self, settings: Settings) -> Email | None:
+        """Return mail as the settings describe it."""
+        if settings.smtp_url is None:
+            return None
+        return Email(settings.smtp_url.get_secret_value(), settings.mail_from, settings.team_mail)
+
+
+def compose(message: Message, sender: str, to: str, reference: Reference) -> EmailMessage:
+    """Write the mail. Raises ValueError or IndexError when `to` is no address."""
+    domain = sender.rpartition("@")[2]
+    mail = EmailMessage()
+    mail["From"] = Address("Kizuna", addr_spec=sender)
+    mail["To"] = Address(addr_spec=to)
+    mail["Subject"] = one_line(message.title)
+    mail["Message-ID"] = f"<{reference.delivery_id}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    for account_id in reference.account_ids:
+        mail["X-Kizuna-Account"] = one_line(account_id, 255)
+    if len(reference.account_ids) == 1:
+        mail["References"] = f"<{blake2b(reference.account_ids[0].encode(), digest_size=12).hexdigest()}@{domain}>"
+    if reference.repeated:
+        mail["X-Kizuna-Repeated"] = "maybe"
+    footer = LANGUAGES[message.language].mail_footer
+    mail.set_content(plain(message, footer), cte="base64")
+    html = HTML.get_template("mail.html").render(message=message, footer=footer)
+    mail.add_alternative(html, subtype="html", cte="base64")
+    return mail
+
+
+def plain(message: Message, footer: str) -> str:
+    """Write the same content as plain text."""
+    facts = "\n".join(f"{fact.label}: {fact.value}" for fact in message.facts)
+    lines = "\n".join(f"- {line.text}" + (f"\n  {line.link.url}" if line.link else "") for line in message.lines)
+    buttons = "\n".join(f"{button.label}: {button.url}" for button in message.buttons)
+    parts = (
+        message.title,
+        facts,
+        f"{message.lines_label}:\n{lines}",
+        f"{message.next_step.label}:\n{message.next_step.value}",
+        buttons,
+        "\n".join(message.notes),
+        f"-- \n{footer}",
+    )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _judged(code: int, text: str) -> Outcome:
+    reason = one_line(f"{code} {text}")
+    return Refused(reason) if code >= PERMANENT else Unavailable(reason)
+
+
+PLUGIN = EmailPlugin()

@@ -1,0 +1,63 @@
+"""What becomes of a delivery: its states, its attempts and when the next one may come. Pure.
+
+pending → sending → sent | pending (certainly not taken) | ambiguous (may have been taken) | dead. `withdrawn` is a
+delivery whose alert was resolved before it was seen to arrive. A delivery is committed as `sending` before the request:
+whoever finds it so after its lease cannot know whether the request was written, so it becomes `ambiguous` and is
+repeated, marked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unclear
+
+LEASE: Final = timedelta(seconds=45)
+MOST_ATTEMPTS: Final = 20
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=15)
+BETWEEN_MESSAGES: Final = timedelta(seconds=1.05)
+LATE_WAIT: Final = timedelta(seconds=2)
+HOLD_BACK: Final = timedelta(seconds=30)
+REASON_LENGTH: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an attempt's outcome means. `pause` is how long the recipient must be left in peace from now."""
+
+    state: str
+    not_before: datetime
+    reason: str | None
+    reference: str | None
+    pause: timedelta
+
+
+def delivery_id(alert_id: str, rank: int, tier: str, channel: str) -> str:
+    """Name a delivery for ever: planning it again makes nothing new."""
+    return blake2b(f"{alert_id}|{rank}|{tier}|{channel}".encode(), digest_size=16).hexdigest()
+
+
+def settle(outcome: Outcome, attempts: int, now: datetime, jitter: float) -> Settled:
+    """Decide what follows from an outcome after `attempts` attempts (this one included). `jitter` is in [0, 1)."""
+    if isinstance(outcome, Sent):
+        return Settled("sent", now, None, outcome.reference, BETWEEN_MESSAGES)
+    reason = outcome.reason[:REASON_LENGTH]
+    if isinstance(outcome, Refused):
+        return Settled("dead", now, reason, None, BETWEEN_MESSAGES)
+    if attempts >= MOST_ATTEMPTS:
+        return Settled("dead", now, f"gave up after {attempts} attempts: {reason}", None, BETWEEN_MESSAGES)
+    if isinstance(outcome, Throttled):
+        wait = max(timedelta(seconds=outcome.retry_after), BETWEEN_MESSAGES)
+        return Settled("pending", now + wait, reason, None, wait)
+    state = "ambiguous" if isinstance(outcome, Unclear) else "pending"
+    return Settled(state, now + pause_after(attempts, jitter), reason, None, BETWEEN_MESSAGES)
+
+
+def pause_after(attempts: int, jitter: float) -> timedelta:
+    """Return the pause after the n-th attempt: doubling from one second, at most 15 minutes, less up to a quarter."""
+    whole: timedelta = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    return whole * (1 - jitter / 4)
