@@ -1,0 +1,191 @@
+"""Ingest's API beside the hot routes: write keys, what waits, what was refused, and how ingest stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import Body, FastAPI, Query, Request
+from pydantic import BaseModel, Field
+
+from services.ingest import queries
+from services.ingest.keys import WriteKey, checked_scopes, checked_source, digest_of, new_key
+from services.ingest.origin import Origin
+from shared import deadletters
+from shared.clock import now
+from shared.errors import BadRequest, NotFound
+from shared.http import Kit, Limit, caller, check_routes, create_app, decode_cursor, page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.ingest.keys import KeyRing
+    from services.ingest.publish import Intake
+    from shared.db import Database
+    from shared.produce import Publisher
+
+Cursor = Annotated[str | None, Query()]
+
+
+class KeyRequest(BaseModel):
+    """What a new key is for. `source` is what its events are called from, also after the key is replaced."""
+
+    source: str
+    name: str | None = Field(default=None, max_length=200)
+    scopes: list[str] = ["write"]
+
+
+class ReplayRequest(BaseModel):
+    """Which dead letters to try again: of one reason, or by id, or (with neither) all that were not replayed."""
+
+    reason: str | None = None
+    ids: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the API works with."""
+
+    database: Database
+    publisher: Publisher
+    intake: Intake
+    keys: KeyRing
+
+
+def build_api(desk: Desk, kit: Kit) -> FastAPI:
+    """Return the FastAPI app with all routes but the hot ones."""
+    app = create_app("ingest", kit)
+    _add_keys(app, desk)
+    _add_waiting(app, desk)
+    _add_dead_letters(app, desk)
+    _add_standing(app, desk)
+    return check_routes(app)
+
+
+def _add_keys(app: FastAPI, desk: Desk) -> None:
+    @app.post("/v1/keys")
+    async def create(request: Request, wish: Annotated[KeyRequest, Body()]) -> dict[str, Any]:
+        """Make a write key. The answer is the only place where it is ever shown."""
+        secret, public = new_key()
+        scopes = checked_scopes(wish.scopes)
+        key = WriteKey(public, digest_of(secret), checked_source(wish.source), frozenset(scopes))
+        name = _text(wish.name)
+        async with desk.database.transaction() as conn:
+            await queries.add_key(conn, key, name, caller(request).id, now())
+        await desk.keys.renew()
+        return {"id": public, "key": secret, "name": name, "source": key.source, "scopes": scopes}
+
+    @app.get("/v1/keys")
+    async def keys(limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+        """List all keys, without their secrets."""
+        after = decode_cursor(cursor) or ""
+        async with desk.database.snapshot() as conn:
+            rows = await queries.list_keys(conn, _text(str(after)) or "", limit + 1)
+        return page([dict(row._mapping) for row in rows], limit, lambda item: item["id"])  # noqa: SLF001 - documented
+
+    @app.delete("/v1/keys/{key_id}")
+    async def revoke(request: Request, key_id: str) -> dict[str, Any]:
+        """Revoke a key: refused here at once, by other replicas within seconds. It stays in the list."""
+        async with desk.database.transaction() as conn:
+            found = await queries.revoke_key(conn, _text(key_id) or "", caller(request).id, now())
+        if not found:
+            raise NotFound(f"There is no key {key_id!r}. List them: kizuna keys list")
+        await desk.keys.renew()
+        return {"id": key_id, "revoked": True}
+
+
+def _add_waiting(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v1/parked")
+    async def parked(limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+        """List events that wait until their person's account is known."""
+        after = _place(decode_cursor(cursor))
+        async with desk.database.snapshot() as conn:
+            rows = await queries.list_parked(conn, after, limit + 1)
+        found = [
+            {
+                "person_id": row.person_id,
+                "id": row.event_id,
+                "source": row.source,
+                "type": row.event_type,
+                "time": row.at,
+                "parked_at": row.parked_at,
+                "reason": "unknown_account",
+            }
+            for row in rows
+        ]
+        return page(found, limit, lambda item: [item["source"], item["id"]])
+
+    @app.get("/v1/events/{event_id}")
+    async def event(event_id: str, source: str | None = None) -> dict[str, Any]:
+        """Say what ingest knows of an event: parked, refused, or nothing (404): accepted events are not kept here."""
+        wanted, origin = _text(event_id) or "", _text(source)
+        async with desk.database.snapshot() as conn:
+            waits = await queries.parked_event(conn, wanted, origin)
+            refused = await deadletters.about(conn, wanted, origin)
+        if waits:
+            state = "remembered" if waits.event_type == queries.REMEMBERED else "parked"
+            return {"service": "ingest", "state": state, "person_id": waits.person_id, "parked_at": waits.parked_at}
+        if refused and refused.replayed_at is None:
+            return {"service": "ingest", "state": "refused", "code": refused.code, "message": refused.message}
+        raise NotFound(f"ingest keeps nothing of {event_id!r}: it was accepted and passed on, or never seen.")
+
+
+def _add_dead_letters(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v1/dead-letters")
+    async def dead_letters(reason: str | None = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+        """List what ingest refused, oldest first."""
+        after = decode_cursor(cursor) or 0
+        if not isinstance(after, int):
+            raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
+        async with desk.database.snapshot() as conn:
+            found = await deadletters.listing(conn, _text(reason), after, limit + 1)
+        return page(found, limit, lambda item: item["id"])
+
+    @app.post("/v1/dead-letters/replay")
+    async def replay(wish: Annotated[ReplayRequest, Body()]) -> dict[str, int]:
+        """Try refused events again, known as of now; those that are refused again stay where they are."""
+        replayed, refused, after = 0, 0, 0
+        while True:
+            async with desk.database.snapshot() as conn:
+                rows = await queries.replayable(conn, _text(wish.reason), wish.ids, after)
+            if not rows:
+                return {"replayed": replayed, "refused": refused}
+            done = [row.id for row in rows if await _again(desk.intake, bytes(row.record_key), bytes(row.record_value))]
+            async with desk.database.transaction() as conn:
+                await queries.mark_replayed(conn, done, now())
+            replayed, refused, after = replayed + len(done), refused + len(rows) - len(done), rows[-1].id
+
+
+def _add_standing(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v1/status")
+    async def status() -> dict[str, Any]:
+        """Return what waits here and what is under way to the broker (bytes)."""
+        async with desk.database.snapshot() as conn:
+            return {"service": "ingest", "inflight": desk.publisher.in_flight, **await queries.counts(conn)}
+
+    @app.get("/v1/fingerprint")
+    async def fingerprint() -> dict[str, str]:
+        """Return the hash of ingest's state: equal facts, equal hash."""
+        async with desk.database.snapshot() as conn:
+            return {"service": "ingest", "fingerprint": await queries.fingerprint(conn)}
+
+
+async def _again(intake: Intake, frame: bytes, raw: bytes) -> bool:
+    origin = msgspec.json.decode(frame, type=Origin)
+    answer = await intake.take(origin, [raw], now())
+    return not answer.rejected
+
+
+def _place(cursor: Any) -> Sequence[str]:
+    if cursor is None:
+        return ("", "")
+    match cursor:
+        case [str(source), str(event_id)]:
+            return (source.replace("\0", ""), event_id.replace("\0", ""))
+    raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
+
+
+def _text(text: str | None) -> str | None:
+    """Return text that PostgreSQL can compare: a query may well contain NUL."""
+    return text and text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -1,0 +1,216 @@
+"""Owns the way of a request's events: read, settle who belongs where, publish, answer; the answer means durable."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from services.ingest import items, store
+from services.ingest.origin import Answer, Origin, Refusal
+from services.ingest.segment import derived_id
+from shared.errors import BadEvent, NotReady
+from shared.events import decode_event, encode_event
+from shared.observability import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from services.ingest.items import Item
+    from shared.db import Database
+    from shared.kafka import Record
+    from shared.produce import Publisher
+
+log = structlog.get_logger()
+
+DEADLINE_SECONDS: Final = 4.8
+EVENTS: Final = Counter("kizuna_ingest_events_total", "Events by what became of them", ["outcome"], registry=REGISTRY)
+
+
+@dataclass(slots=True)
+class Work:
+    """The events of one request, sorted by what becomes of them."""
+
+    origin: Origin
+    known: datetime
+    going: list[Item] = field(default_factory=list)  # to Kafka
+    unknown: list[Item] = field(default_factory=list)  # account still to be looked up
+    parked: list[Item] = field(default_factory=list)
+    aliases: list[Item] = field(default_factory=list)
+    refused: list[tuple[Refusal, bytes]] = field(default_factory=list)
+    extra: dict[str, Record] = field(default_factory=dict)  # what follows from calls, by event id
+
+    def read(self, index: int, raw: bytes) -> None:
+        """Read one event and put it where it belongs."""
+        try:
+            item = items.read(index, raw, self.origin, self.known)
+        except BadEvent as error:
+            self.refuse(index, raw, error)
+            return
+        if item.call == "alias":
+            self.aliases.append(item)
+        elif item.account_id is None:
+            self.unknown.append(item)
+        else:
+            self.going.append(item)
+
+    def refuse(self, index: int, raw: bytes, error: BadEvent) -> None:
+        """Note that an event is refused."""
+        self.refused.append((items.refusal(index, raw, error), raw))
+
+    @property
+    def joined(self) -> list[store.Membership]:
+        """Who belongs to which account since when, by this request's group calls."""
+        return [
+            store.Membership(each.person_id, each.event.time, each.account_id)
+            for each in self.going
+            if each.call == "group" and each.person_id and each.account_id
+        ]
+
+    def answer(self, received: int) -> Answer:
+        """Return what became of the events. Who a person is counts as accepted even while nobody asked."""
+        parked = sum(not each.is_remembered for each in self.parked)
+        rejected = sorted((why for why, _ in self.refused), key=lambda why: why.index)
+        return Answer(
+            success=True,
+            received=received,
+            accepted=received - parked - len(rejected),
+            parked=parked,
+            rejected=rejected,
+        )
+
+
+class Intake:
+    """Takes events in. `wake` is told whose events may have got an account by a request."""
+
+    def __init__(
+        self, database: Database, publisher: Publisher, parked_most: int, wake: Callable[[Iterable[str]], None]
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._parked_most = parked_most
+        self._wake = wake
+
+    async def take(self, origin: Origin, raws: Sequence[bytes], known: datetime) -> Answer:
+        """Take events in and return what became of each, once all of that is durable.
+
+        Raises:
+            NotReady: within 5 s, when broker or database do not answer. Some of it may have been stored; the same again
+                does no harm.
+
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._take(origin, raws, known)
+        except TimeoutError:
+            raise NotReady("The events could not be stored in time. Send again.", code="not_persisted") from None
+
+    async def _take(self, origin: Origin, raws: Sequence[bytes], known: datetime) -> Answer:
+        work = Work(origin, known)
+        for index, raw in enumerate(raws):
+            work.read(index, raw)
+        joined = work.joined
+        if joined or work.unknown or work.aliases or work.refused:
+            await store.transact(self._database, lambda conn: self._settle(conn, work, joined))
+        records = [items.record(each.event, each.value) for each in work.going] + list(work.extra.values())
+        if records:
+            await self._publisher.publish(records)
+        self._tell(work, joined)
+        return work.answer(len(raws))
+
+    async def _settle(self, conn: AsyncConnection, work: Work, joined: Sequence[store.Membership]) -> None:
+        """Write and look up what needs the database; group and alias calls first, they count for their neighbours."""
+        if joined:
+            await store.remember(conn, joined)
+        if work.aliases:
+            await _join_persons(conn, work)
+        if joined or work.aliases:
+            await _tell_aliases(conn, work, joined)
+        if work.unknown:
+            await self._find_accounts(conn, work)
+        if work.refused:
+            letters = [items.letter(why, raw, work.origin) for why, raw in work.refused]
+            await store.refuse(conn, letters, work.known)
+
+    async def _find_accounts(self, conn: AsyncConnection, work: Work) -> None:
+        found = await store.accounts(conn, [(each.person_id or "", each.event.time) for each in work.unknown])
+        lost = []
+        for item, account in zip(work.unknown, found, strict=True):
+            if account is None:
+                lost.append(item)
+            else:
+                work.going.append(_with_account(item, account))
+        if lost:
+            parked = await store.park(conn, [items.waiting(each) for each in lost], work.known, self._parked_most)
+            for item, waits in zip(lost, parked, strict=True):
+                if waits:
+                    work.parked.append(item)
+                else:
+                    work.refuse(item.index, item.raw, _full(self._parked_most))
+
+    def _tell(self, work: Work, joined: Sequence[store.Membership]) -> None:
+        # Of those who were parked, too: their group call may have come in between by another connection.
+        waiting = [*work.aliases, *work.parked]
+        persons = {each.person_id for each in joined} | {each.person_id for each in waiting if each.person_id}
+        if persons:
+            self._wake(persons)
+        EVENTS.labels("accepted").inc(len(work.going) + len(work.aliases))
+        EVENTS.labels("parked").inc(len(work.parked))
+        EVENTS.labels("refused").inc(len(work.refused))
+        if work.refused:
+            first = work.refused[0][0]
+            log.info(
+                "events_refused",
+                source=work.origin.source,
+                route=work.origin.route,
+                count=len(work.refused),
+                event_id=first.id,
+                code=first.code,
+            )
+
+
+async def _join_persons(conn: AsyncConnection, work: Work) -> None:
+    ids = sorted({each for item in work.aliases for each in _ids(item)})
+    known = await store.people(conn, ids)
+    kept = []
+    for item in work.aliases:
+        try:
+            known.join(*_ids(item))
+        except BadEvent as error:
+            work.refuse(item.index, item.raw, error)
+        else:
+            kept.append(item)
+    work.aliases = kept
+    await store.merge(conn, known, [store.Alias(*_ids(item), item.value) for item in kept])
+
+
+async def _tell_aliases(conn: AsyncConnection, work: Work, joined: Sequence[store.Membership]) -> None:
+    rows = await store.aliases_to_tell(conn, [each.person_id or "" for each in work.aliases], joined)
+    named = [(item.value, item.account_id) for item in work.aliases if item.account_id is not None]
+    for raw, account in [*((bytes(row.event), row.account_id) for row in rows), *named]:
+        said = decode_event(raw)
+        event = msgspec.structs.replace(said, id=derived_id(said.id, account), subject=account, recordedtime=work.known)
+        work.extra[event.id] = items.record(event, encode_event(event))
+
+
+def _ids(item: Item) -> tuple[str, str]:
+    return item.previous_id or "", item.person_id or ""
+
+
+def _with_account(item: Item, account: str) -> Item:
+    event = msgspec.structs.replace(item.event, subject=account)
+    return items.Item(item.index, item.raw, event, encode_event(event), item.call, account, item.person_id)
+
+
+def _full(most: int) -> BadEvent:
+    return BadEvent(
+        "parked_full",
+        f"{most} events wait for the account of their person already: send group calls, or context.groupId",
+    )
