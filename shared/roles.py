@@ -37,7 +37,13 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "DELETE /v1/keys/{key_id}": "admin",
         "GET /v1/parked": "viewer",
     },
-    "health": {},
+    "health": {
+        "GET /v1/accounts/{account_id:path}/health": "viewer",
+        "GET /v1/accounts/{account_id:path}/health/history": "viewer",
+        "GET /v1/accounts/{account_id:path}/health/facts": "viewer",
+        "GET /v1/accounts/{account_id:path}/usage": "viewer",
+        "GET /v1/portfolio": "viewer",
+    },
     "revenue": {
         "GET /v1/retention": "viewer",
         "GET /v1/accounts/{account_id:path}/ledger": "viewer",

@@ -24,7 +24,7 @@ UNHURRIED: Final = frozenset({USAGE, "kizuna.account.profiled", ALIASED})
 class HealthAbsorber:
     """Writes what health is told. `zone` is the deployment's time zone, in which days begin."""
 
-    topics = ("usage.v1", "billing.v1", "customer.v1")
+    topics: tuple[str, ...] = ("usage.v1", "billing.v1", "customer.v1")
     types = frozenset({USAGE, ALIASED, *BUILD})
 
     def __init__(self, zone: tzinfo) -> None:

@@ -30,6 +30,13 @@ class Health:
     band: str
     trend: str | None
 
+    @property
+    def confidence(self) -> str:
+        """How much to make of the score: `sure`, `low` (too little of the weight is known), `none` (no score)."""
+        if self.score.value is None:
+            return "none"
+        return "sure" if self.score.coverage >= self.definition.coverage.sure else "low"
+
 
 @dataclass(frozen=True, slots=True)
 class Day:

@@ -1,0 +1,100 @@
+"""Where an account stands: the row that the portfolio shows, and what is told when score or band change. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from services.health.answers import component_answer, gate_answer
+from services.health.course import Health
+from services.health.facts import AccountFacts
+from shared.events import Component, Event, ScoreChanged
+
+SOURCE = "kizuna/health"
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was last found and told; `sequence` counts the changes."""
+
+    score: Decimal | None
+    band: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One account in the portfolio. Field names are those of the table."""
+
+    account_id: str
+    definition: str
+    score: Decimal | None
+    band: str
+    coverage: Decimal
+    trend: str | None
+    components: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
+    biggest_lever: str | None
+    name: str | None
+    tier: str | None
+    owner: Mapping[str, Any] | None
+    mrr: Decimal | None
+    currency: str | None
+    signals: tuple[str, ...]
+    sequence: int
+    evaluated_at: datetime
+
+
+def standing(facts: AccountFacts, found: Health, signals: Sequence[str], before: Before | None) -> Standing:
+    """Sum up what was found of an account; `signals` are the names of those that are open."""
+    score, profile = found.score, facts.at(found.as_of).profile
+    value = None if score.value is None else Decimal(str(score.value))
+    # the currency in which the account pays most stands for it in a list
+    currency, mrr = max(facts.mrr(found.as_of).items(), key=lambda each: (each[1], each[0]), default=(None, None))
+    changed = before is None or (before.score, before.band) != (value, found.band)
+    sequence = before.sequence if before else 0
+    return Standing(
+        account_id=facts.account_id,
+        definition=found.definition.name,
+        score=value,
+        band=found.band,
+        coverage=Decimal(str(score.coverage)),
+        trend=found.trend,
+        components=[component_answer(each) for each in score.components],
+        gates=[gate_answer(each) for each in score.gates],
+        biggest_lever=score.biggest_lever.measure.name if score.biggest_lever else None,
+        name=profile.get("name"),
+        tier=profile.get("tier"),
+        owner=facts.at(found.as_of).owners.get("csm"),
+        mrr=mrr,
+        currency=currency,
+        signals=tuple(signals),
+        sequence=sequence + changed,
+        evaluated_at=found.as_of,
+    )
+
+
+def change_of(now: Standing, before: Before | None) -> Event | None:
+    """Return the event that tells a change of score or band, None where neither changed."""
+    if before is not None and before.sequence == now.sequence:
+        return None
+    # decimals from JSON numbers: what the event says is what the API shows
+    components = msgspec.convert(now.components, list[Component], strict=False)
+    data = ScoreChanged(
+        score=now.score,
+        band=now.band,  # type: ignore[arg-type] # one of BANDS, or unknown
+        definition=now.definition,
+        previous_score=before.score if before else None,
+        previous_band=before.band if before else None,  # type: ignore[arg-type] # what was stored
+        coverage=now.coverage,
+        components=components,
+        gates=[gate["gate"] for gate in now.gates],
+    )
+    said = f"{now.account_id}\0score_changed\0{now.definition}\0{now.sequence}\0{now.score}\0{now.band}"
+    identity = blake2b(said.encode(), digest_size=16).hexdigest()
+    moment = now.evaluated_at
+    return Event(identity, SOURCE, "kizuna.health.score_changed", now.account_id, moment, moment, data)
