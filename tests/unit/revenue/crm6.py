@@ -13,13 +13,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.revenue.facts import Fact, Learned, fact
 from services.revenue.ledger import ledger
 from shared.events import Event, SubscriptionItem, SubscriptionSnapshot
+from tests.unit.revenue.building import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from services.revenue.facts import Fact
     from services.revenue.movement import Movement
 
 FOLDER = Path(__file__).parents[2] / "data" / "crm6_oracle"
@@ -54,15 +55,8 @@ def ledgers(ends: date = ENDS) -> Mapping[str, list[Movement]]:
     """Return every account's ledger up to the end of the oracle, or to another day."""
     found: dict[str, list[Fact]] = {}
     for event in events():
-        found.setdefault(event.subject, []).append(as_fact(event))
+        found.setdefault(event.subject, []).append(known(event))
     return {account: [row for row in ledger(facts) if row.effective_on < ends] for account, facts in found.items()}
-
-
-def as_fact(event: Event) -> Fact:
-    """Price an event's snapshot, days being those of UTC."""
-    assert isinstance(event.data, SubscriptionSnapshot)
-    learned = Learned(event.source, event.id, event.time, event.recordedtime, event.backfill)
-    return fact(learned, event.data, UTC)
 
 
 def months(rows: Iterable[Movement]) -> dict[date, list[Movement]]:
