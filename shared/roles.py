@@ -41,6 +41,7 @@ ROLES: Final[dict[str, dict[str, str]]] = {
         "GET /v1/accounts/{account_id:path}/health": "viewer",
         "GET /v1/accounts/{account_id:path}/health/history": "viewer",
         "GET /v1/accounts/{account_id:path}/health/facts": "viewer",
+        "GET /v1/accounts/{account_id:path}/signals": "viewer",
         "GET /v1/accounts/{account_id:path}/usage": "viewer",
         "GET /v1/portfolio": "viewer",
     },

@@ -1,7 +1,6 @@
 """The HTTP API of health: an account's score at any time and what it rests on, its usage, and the portfolio."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -9,35 +8,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.health import answers, portfolio, store, usage_store
 from services.health.course import health, history
-from services.health.facts import AccountFacts, account_facts
+from services.health.desk import Desk, Times, View
 from services.health.rulebook import Rulebook
-from shared.clock import now
+from services.health.signal_api import signal_routes
 from shared.consuming import Runtime
-from shared.db import Database
-from shared.errors import BadRequest, NotFound
+from shared.errors import BadRequest
 from shared.http import MOST, Kit, create_app, decode_cursor, page
-from shared.kafka import partition_of
-from shared.moments import day, moment
-from shared.positions import absorbed_through
+from shared.moments import day
 
 HISTORY_DAYS = 400
 DEFAULT_DAYS = 28
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2200, 12, 31)
-
-
-class Times(BaseModel):
-    """From where one looks. RFC 3339, or a date: the end of that day. By default now, and what is known now.
-
-    Who gives only `known_at` asks what was to be seen then, so `as_of` is the same moment.
-    """
-
-    as_of: str | None = None
-    known_at: str | None = None
-    definition: str | None = None
 
 
 class FactsQuery(Times):
@@ -80,57 +64,13 @@ class PortfolioQuery(BaseModel):
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a question looks at: facts as known at one moment (None: all there are), as of another."""
-
-    as_of: datetime
-    known_at: datetime | None
-    asked_at: datetime
-
-    @property
-    def shown_known_at(self) -> datetime:
-        """The moment of knowing, for the answer."""
-        return self.known_at or self.asked_at
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the routes read from: the database, the rules, the vendor's time zone, the number of partitions."""
-
-    database: Database
-    rules: Rulebook
-    zone: ZoneInfo
-    partitions: int
-
-    def view(self, as_of: str | None, known_at: str | None) -> View:
-        """Read the two times of a question. Raises BadRequest for what is no time."""
-        asked_at = now()
-        known = moment(known_at, self.zone) if known_at else None
-        seen = moment(as_of, self.zone) if as_of else known or asked_at
-        return View(min(seen, asked_at), known, asked_at)  # what takes effect later than now does not count yet
-
-    async def facts(self, conn: AsyncConnection, account: str, view: View, since: date) -> AccountFacts:
-        """Return what was known of an account. Raises NotFound where nothing ever was."""
-        loaded = await store.load(conn, [account], self.zone, since, view.known_at)
-        if account not in loaded and not await store.is_known(conn, account):
-            raise NotFound(f"There is no account {account[:255]!r}: nothing was ever said about it.")
-        return loaded.get(account) or account_facts(account, self.zone)
-
-    async def remark(self, conn: AsyncConnection, account: str, view: View) -> dict[str, bool]:
-        """Return what to add to an answer when something received before `known_at` may still wait to be read."""
-        if view.known_at is None:
-            return {}
-        through = await absorbed_through(conn, partition_of(account, self.partitions))
-        return {} if through is not None and through >= view.known_at else {"provisional": True}
-
-
 def build_api(rules: Rulebook, runtime: Runtime, kit: Kit) -> FastAPI:
     """Return the app with health's routes."""
     app = create_app("health", kit)
     desk = Desk(runtime.database, rules, runtime.settings.time_zone, runtime.settings.partitions)
     app.include_router(explaining_routes(desk))
     app.include_router(account_routes(desk))
+    app.include_router(signal_routes(desk))
     app.include_router(portfolio_routes(desk))
     return app
 

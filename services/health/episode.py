@@ -64,7 +64,7 @@ def arrival(facts: AccountFacts, absorbed_through: datetime | None, now: datetim
     live, history = facts.last_live_at, facts.last_backfill_at
     if history is None:
         return Arrival(settled=True, awake=live is not None)
-    settled = (absorbed_through or now - SETTLE) >= history + SETTLE
+    settled = (absorbed_through or now) >= history + SETTLE
     return Arrival(settled, awake=live is not None and live > history)
 
 

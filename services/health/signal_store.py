@@ -51,21 +51,27 @@ async def open_signals(conn: AsyncConnection, accounts: Collection[str]) -> Mapp
 async def weekly_persons(
     conn: AsyncConnection, first: date, last: date
 ) -> Mapping[str, tuple[str, Mapping[date, int]]]:
-    """Return each paying account's segment and its distinct persons by Monday, for the days from `first` to `last`.
+    """Return each customer's segment and distinct persons by Monday, for the days from `first` to `last`.
 
-    Silent weeks are absent. An account of which no revenue is known at all counts as paying.
+    Silent weeks are absent. An account whose billing is not known at all counts as a customer.
     """
     rows = await fetch(
         conn,
         """with segment as (
                select distinct on (account_id) account_id, data ->> 'segment' as name from fact
                where type = 'kizuna.account.profiled' and data ? 'segment'
-               order by account_id, effective_at desc, recorded_at desc, event_id desc)
+               order by account_id, effective_at desc, recorded_at desc, event_id desc),
+           snapshot as (
+               select distinct on (account_id, data ->> 'subscription_id') account_id, data ->> 'status' as status
+               from fact where type = 'kizuna.subscription.snapshot' and effective_at < $2::date + 1
+               order by account_id, data ->> 'subscription_id', effective_at desc, recorded_at desc, event_id desc),
+           gone as (
+               select account_id from snapshot group by account_id
+               having not bool_or(status in ('active', 'past_due')))
            select account_id, coalesce(s.name, '') as segment, day - (extract(isodow from day)::int - 1) as monday,
                   count(distinct person)::int as persons
-           from usage_day left join segment s using (account_id) left join account_health h using (account_id),
-                unnest(persons) as person
-           where day between $1 and $2 and coalesce(h.mrr, 1) > 0
+           from usage_day left join segment s using (account_id), unnest(persons) as person
+           where day between $1 and $2 and not exists (select from gone where gone.account_id = usage_day.account_id)
            group by 1, 2, 3""",
         first,
         last,
