@@ -138,6 +138,9 @@ class Producer:
                 await _stop(client)
                 if not idempotent or isinstance(error, KafkaConnectionError | TimeoutError):
                     raise KafkaConnectionError(f"No broker answers at {bootstrap}: {error!r}") from error
+            except asyncio.CancelledError:
+                await _stop(client)
+                raise
             else:
                 return cls(client)
         raise AssertionError  # the loop returns or raises

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
 
@@ -30,20 +30,29 @@ SERVICES = ("ingest", "health", "revenue", "alerts")
 _LOCK = 0x6B697A756E61  # "kizuna": any number that nobody else locks
 
 
+class MigrationError(Exception):
+    """The database refused a statement; the message says whose it was and why."""
+
+
 async def migrate(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     """Bring role, schema and tables of every service named in `passwords` up to date; returns a line on each.
 
-    `admin_url` names the database, which is created when it does not exist. Raises whatever the database refuses.
+    `admin_url` names the database, which is created when it does not exist.
+
+    Raises:
+        MigrationError: the database does not answer, or refused something.
+
     """
-    await _ensure_database(admin_url)
+    with _named("the database"):
+        await _ensure_database(admin_url)
     lines = []
     async with _administrator(admin_url) as conn:
         await conn.exec_driver_sql("select pg_advisory_lock($1)", (_LOCK,))
         try:
-            await _close_to_strangers(conn)
             for service, password in passwords.items():
-                await _grant(conn, service, password)
-                lines.append(await _upgrade(conn, service))
+                with _named(service):
+                    await _grant(conn, service, password)
+                    lines.append(await _upgrade(conn, service))
         finally:
             await conn.exec_driver_sql("select pg_advisory_unlock($1)", (_LOCK,))
     return lines
@@ -82,12 +91,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     url = _from_environment("DATABASE_URL")
     try:
         lines = asyncio.run(migrate(url, passwords))
-    except (DBAPIError, OSError) as error:
-        reason = getattr(error, "orig", None) or error
+    except MigrationError as error:
         raise SystemExit(
-            f"The database refused: {reason}\nDATABASE_URL must name an administrator (CREATEROLE and CREATEDB)."
+            f"Migrations failed: {error}\nDATABASE_URL must name an administrator (CREATEROLE and CREATEDB)."
         ) from error
     print("\n".join(lines))  # noqa: T201 - a command's answer
+
+
+@contextmanager
+def _named(whose: str) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise MigrationError(f"{whose}: {getattr(error, 'orig', None) or error}") from error
 
 
 @asynccontextmanager
@@ -111,12 +127,6 @@ async def _ensure_database(url: str) -> None:
             await _formatted(conn, "CREATE DATABASE %I", urlsplit(url).path.strip("/"))
 
 
-async def _close_to_strangers(conn: AsyncConnection) -> None:
-    database = (await conn.exec_driver_sql("select current_database()")).scalar_one()
-    await _formatted(conn, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
-    await conn.exec_driver_sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-
-
 async def _grant(conn: AsyncConnection, service: str, password: str) -> None:
     role = role_of(service)
     known = await conn.exec_driver_sql("select 1 from pg_roles where rolname = $1", (role,))
@@ -126,6 +136,8 @@ async def _grant(conn: AsyncConnection, service: str, password: str) -> None:
     await _formatted(conn, "ALTER ROLE %I SET search_path = %I", role, service)
     await _formatted(conn, "GRANT %I TO CURRENT_USER", role)  # lets an administrator who is no superuser act for it
     database = (await conn.exec_driver_sql("select current_database()")).scalar_one()
+    await _formatted(conn, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
+    await conn.exec_driver_sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     await _formatted(conn, "GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I", database, role)
     await _formatted(conn, "CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I", service, role)
 

@@ -2,4 +2,6 @@
 
 from pathlib import Path
 
-pytest_plugins = [f"tests.plugins.{file.stem}" for file in sorted(Path(__file__).parent.glob("plugins/[a-z]*.py")), "tests.plugins.ingest", "tests.plugins.topics"]
+# PostgreSQL first: others import a type of it, and pytest wants to see a plugin before anybody else imports it.
+_FILES = sorted(Path(__file__).parent.glob("plugins/[a-z]*.py"), key=lambda file: (file.stem != "postgres", file.stem))
+pytest_plugins = [f"tests.plugins.{file.stem}" for file in _FILES]

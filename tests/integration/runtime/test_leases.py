@@ -1,0 +1,96 @@
+"""Leases: whoever lost a partition can write nothing, not even after a long sleep."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.db import Database, execute
+from shared.errors import LeaseLost
+from shared.inbox import KEPT_DAYS, Inbox, counted, week_of
+from shared.leases import Leases
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+async def test_the_latest_claim_wins(toy_database: Database) -> None:
+    zombie, owner = Leases(toy_database, "zombie"), Leases(toy_database, "owner")
+    await zombie.claim([0, 1], NOW)
+    await owner.claim([1, 2], NOW)
+    async with toy_database.transaction() as conn:
+        await zombie.check(conn, [0])
+        await owner.check(conn, [1, 2])
+        with pytest.raises(LeaseLost):
+            await zombie.check(conn, [1])
+        with pytest.raises(LeaseLost):
+            await owner.check(conn, [3])
+
+
+async def test_a_claim_waits_for_the_former_owners_transaction(toy_database: Database) -> None:
+    former, owner = Leases(toy_database, "former"), Leases(toy_database, "owner")
+    await former.claim([0], NOW)
+    order: list[str] = []
+
+    async def take_over() -> None:
+        await owner.claim([0], NOW)
+        order.append("claimed")
+
+    async with toy_database.transaction() as conn:
+        await former.check(conn, [0])
+        claiming = asyncio.create_task(take_over())
+        await asyncio.sleep(0.3)
+        await execute(conn, "insert into effect (account, event_id) values ('a', 'e')")
+        order.append("written")
+    await claiming
+    assert order == ["written", "claimed"]
+    async with toy_database.transaction() as conn:
+        with pytest.raises(LeaseLost):
+            await former.check(conn, [0])
+
+
+async def test_a_released_lease_checks_no_more(toy_database: Database) -> None:
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    leases.release()
+    async with toy_database.transaction() as conn:
+        with pytest.raises(LeaseLost):
+            await leases.check(conn, [0])
+
+
+async def test_the_inbox_claims_each_id_once_across_generations(toy_database: Database) -> None:
+    inbox = Inbox()
+    live, history = [bytes([n]) * 16 for n in range(5)], [bytes([n]) * 16 for n in range(5, 9)]
+    for week in range(3):
+        moment = NOW + timedelta(weeks=week)
+        await inbox.open_generation(toy_database, moment)
+        async with toy_database.transaction() as conn:
+            claimed = await inbox.claim(conn, live, history, moment)
+        assert claimed == ({*live, *history} if week == 0 else set())
+    async with toy_database.snapshot() as conn:
+        assert await counted(conn, live[0])
+        assert not await counted(conn, b"?" * 16)
+
+
+async def test_generations_are_dropped_whole_and_history_is_kept(toy_database: Database) -> None:
+    inbox = Inbox()
+    await inbox.open_generation(toy_database, NOW)
+    async with toy_database.transaction() as conn:
+        await inbox.claim(conn, [b"l" * 16], [b"h" * 16], NOW)
+    later = NOW + timedelta(days=KEPT_DAYS + 15)
+    await Inbox().open_generation(toy_database, later)
+    async with toy_database.transaction() as conn:
+        assert await Inbox().claim(conn, [b"l" * 16, b"h" * 16], [], later) == {b"l" * 16}
+
+
+async def test_an_id_is_kept_for_at_least_thirty_days(toy_database: Database) -> None:
+    inbox = Inbox()
+    monday = datetime.combine(week_of(NOW), datetime.min.time(), UTC)
+    for start in (monday, monday + timedelta(days=6, hours=23)):
+        key = start.isoformat().encode()[:16]
+        await inbox.open_generation(toy_database, start)
+        async with toy_database.transaction() as conn:
+            await inbox.claim(conn, [key], [], start)
+        later = start + timedelta(days=KEPT_DAYS)
+        await Inbox().open_generation(toy_database, later)
+        async with toy_database.transaction() as conn:
+            assert await inbox.claim(conn, [key], [], later) == set()

@@ -1,0 +1,65 @@
+"""Publishing: acknowledged or refused in time, whatever the broker does."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from deploy.local.broker import Broker
+from shared.errors import NotReady
+from shared.produce import IN_FLIGHT_BYTES, Publisher
+from tests.plugins.runtime import record, until, usage
+
+pytestmark = pytest.mark.skipif("KAFKA_BOOTSTRAP_SERVERS" in os.environ, reason="stops its own embedded broker")
+
+
+async def test_a_frozen_broker_means_a_refusal_in_time_and_recovery_after(publisher: Publisher, broker: Broker) -> None:
+    await publisher.publish([record(usage("a", "before"))])
+    os.kill(broker.program.pid() or 0, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(NotReady):
+            await publisher.publish([record(usage("a", "during"))])
+        assert time.monotonic() - began < 5
+        with pytest.raises(NotReady):
+            await publisher.ping()
+    finally:
+        os.kill(broker.program.pid() or 0, signal.SIGCONT)
+    began = time.monotonic()
+
+    async def works() -> bool:
+        try:
+            await publisher.publish([record(usage("a", "after"))])
+        except NotReady:
+            return False
+        return True
+
+    await until(works, 10)
+    assert time.monotonic() - began < 6
+    assert publisher.in_flight == 0
+
+
+async def test_without_a_broker_the_refusal_comes_within_the_deadline() -> None:
+    publisher = Publisher("127.0.0.1:1", deadline=1)
+    await publisher.start()
+    began = time.monotonic()
+    with pytest.raises(NotReady, match="Send again"):
+        await publisher.publish([record(usage("a", "e"))])
+    assert time.monotonic() - began < 1.5
+    await publisher.stop()
+    assert time.monotonic() - began < 5
+
+
+async def test_memory_is_bounded(publisher: Publisher) -> None:
+    publisher.in_flight = IN_FLIGHT_BYTES
+    with pytest.raises(NotReady) as refused:
+        await publisher.publish([record(usage("a", "e"))])
+    assert refused.value.code == "overloaded"
+    publisher.in_flight = 0
+
+
+async def test_records_over_a_batch_are_split_and_all_acknowledged(publisher: Publisher) -> None:
+    value = b"x" * 60_000
+    await publisher.publish([record(usage("a", f"e{n}"), value) for n in range(40)])
+    assert publisher.in_flight == 0
