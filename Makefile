@@ -9,6 +9,7 @@ STAMP := .venv/.complete
 
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
+export TMPDIR := $(CURDIR)/.cache/tmp
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
@@ -54,8 +55,10 @@ plugins: setup ## List the measures, signals and channels that are found
 	@$(BIN)/python -m shared.plugins
 
 setup: $(STAMP)
+	@mkdir -p $(TMPDIR)
 
 # The stamp is older than the lock after every change of dependencies, and then the environment is brought up to date.
 $(STAMP): uv.lock pyproject.toml
+	@mkdir -p $(TMPDIR)
 	@deploy/local/setup.sh '$(PYTHON)' '$(UV)'
 	@touch $@

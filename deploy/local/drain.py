@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONSUMERS: Final = ("health", "revenue", "alerts")
 _TIMEOUT: Final = 3.0
-_QUIET_SWEEPS: Final = 2  # services feed one another in a circle: one quiet look at each may miss what travels
+_QUIET_SWEEPS: Final = 3  # services feed one another in a circle: one quiet look at each may miss what travels
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def drain(urls: Mapping[str, str], token: str, patience: float) -> dict[str, Bac
 
 
 def backlog(client: httpx.Client, url: str) -> Backlog:
-    """Ask one service how much it has before it."""
+    """Ask one service how much it has before it; one that owns no partition at the moment does not know."""
     try:
         answer = client.get(f"{url}/v1/status").raise_for_status().json()
-        return Backlog(answer["lag"], answer["outbox"])
+        return Backlog(answer["lag"] if answer["partitions"] else None, answer["outbox"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Backlog(None, None)

@@ -63,12 +63,12 @@ class Program:
         """Process id if the very process that was started still runs, else None."""
         try:
             note = json.loads(self._note.read_text())
-        except (OSError, ValueError):
+            pid, moment = int(note["pid"]), str(note["started"])
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        pid = int(note["pid"])
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)  # an own child that has ended stays visible until somebody asks
-        return pid if note["started"] is not None and started(pid) == note["started"] else None
+        return pid if started(pid) == moment else None
 
     def stop(self) -> bool:
         """End it if it runs; False when it had to be killed, its patience being over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deploy.local import credentials
 from deploy.local.broker import Broker
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deploy.local.plan import Plan
 
+PYTHON: Final = sys.executable
 # What a shell that sourced .run/env holds and no service may see.
 _PRIVATE = ("DATABASE_URL", "KIZUNA_TOKEN", "KIZUNA_WRITE_KEY", "KIZUNA_PRIVATE_KEY_FILE")
 
@@ -41,7 +42,7 @@ def database_url(plan: Plan) -> str:
 def service(plan: Plan, name: str) -> Program:
     """Return a service, or the inbox, as a process; names are those of `plan.modules`."""
     # -P: with the working directory on the path, another checkout's code could be started.
-    command = (sys.executable, "-P", "-m", plan.modules[name])
+    command = (PYTHON, "-P", "-m", plan.modules[name])
     return Program(name, command, plan.folder, _inbox(plan) if name == "inbox" else _service(plan, name))
 
 
@@ -57,15 +58,24 @@ def _service(plan: Plan, name: str) -> Mapping[str, str]:
 
 
 def _stand_ins(plan: Plan) -> dict[str, str]:
-    """Tell alerts to deliver to the local inbox; a real Slack token or mail server in the environment wins."""
-    defaults = {
+    """Tell alerts to deliver to the local inbox; a real Slack token or mail server in the environment replaces it."""
+    slack = {
+        "KIZUNA_ALERTS_SLACK_TOKEN": "xoxb-local",
+        "KIZUNA_ALERTS_SLACK_URL": f"{plan.url('inbox')}/api/",
+        "KIZUNA_ALERTS_TEAM_CHANNEL": "#customer-success",
+    }
+    mail = {
+        "KIZUNA_ALERTS_SMTP_URL": f"smtp://{HOST}:{plan.ports['smtp']}",
+        "KIZUNA_ALERTS_TEAM_MAIL": "customer-success@vendor.example",
+    }
+    own = {
         "KIZUNA_ALERTS_LINK_SECRET": credentials.secret(plan.folder, "alert_links"),
         "KIZUNA_ALERTS_PUBLIC_URL": plan.url("alerts"),
-        "KIZUNA_ALERTS_SLACK_URL": f"{plan.url('inbox')}/api/",
-        "KIZUNA_ALERTS_SLACK_TOKEN": "xoxb-local",
-        "KIZUNA_ALERTS_SMTP_URL": f"smtp://{HOST}:{plan.ports['smtp']}",
     }
-    return {name: os.environ.get(name) or value for name, value in defaults.items()}
+    for stand_in in (slack, mail):
+        if not os.environ.get(next(iter(stand_in))):
+            own |= stand_in
+    return own | {name: os.environ[name] for name in own if os.environ.get(name)}
 
 
 def _inbox(plan: Plan) -> Mapping[str, str]:

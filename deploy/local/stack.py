@@ -11,10 +11,10 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final
 
 import httpx
-from sqlalchemy.exc import DBAPIError
 
 from deploy.local import credentials, programs, report
 from deploy.local.drain import CONSUMERS, drain
@@ -24,7 +24,7 @@ from deploy.local.processes import Program, StackError, wait_for
 from deploy.local.report import say
 from deploy.local.standing import readiness
 from deploy.local.topics import make_topics
-from shared.migrate import migrate
+from shared.migrate import MigrationError, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def down(plan: Plan | None = None) -> None:
             say("stack", "is not running")
         ingest = [program for program in running if program.name == "ingest"]
         trouble = _stop(ingest)
-        trouble += _drain(plan) if any(program.name == "broker" for program in running) else []
+        trouble += _drain(plan, {program.name for program in running})
         trouble += _stop_in_order([program for program in running if program.name != "ingest"])
         report.env_file(plan).unlink(missing_ok=True)
         plan.forget()
@@ -101,7 +101,7 @@ def _start(plan: Plan) -> None:
     if not plan.kafka:
         programs.broker(plan).start()
     say("broker", plan.bootstrap_servers)
-    say("topics", f"{make_topics(plan.bootstrap_servers, os.environ)} there")
+    say("topics", f"{asyncio.run(make_topics(plan.bootstrap_servers, os.environ))} there")
     _migrate(plan)
     services = [programs.service(plan, name) for name in plan.modules]
     for program in services:
@@ -115,8 +115,8 @@ def _start(plan: Plan) -> None:
 def _migrate(plan: Plan) -> None:
     try:
         asyncio.run(migrate(programs.database_url(plan), credentials.passwords(plan.folder)))
-    except (DBAPIError, OSError) as error:
-        raise StackError(f"Migrations failed: {getattr(error, 'orig', None) or error}") from error
+    except MigrationError as error:
+        raise StackError(f"Migrations failed: {error}") from error
     say("migrations", "up to date")
 
 
@@ -140,17 +140,21 @@ def _await_ready(plan: Plan, services: list[Program], patience: float) -> None:
             raise StackError(f"Not ready within {_UP_SECONDS:.0f} s:\n" + "\n".join(reasons))
 
 
-def _drain(plan: Plan) -> list[str]:
-    consumers = {name: plan.url(name) for name in CONSUMERS if name in plan.modules}
+def _drain(plan: Plan, running: set[str]) -> list[str]:
+    """Wait until nothing is lost with the embedded broker; returns a line on each service that loses something."""
+    if "broker" not in running:
+        return []
     say("drain", "waiting until everything is read and sent")
+    consumers: dict[str, str] = {name: plan.url(name) for name in CONSUMERS if name in running}
     left = drain(consumers, credentials.admin_token(plan.folder), _DRAIN_SECONDS)
-    return [f"{name}: {each}" for name, each in left.items()]
+    silent = [f"{name}: does not run; what it has not read is lost" for name in CONSUMERS if name not in running]
+    return silent + [f"{name}: {each}" for name, each in left.items()]
 
 
 def _stop(running: list[Program]) -> list[str]:
     """Stop processes, all at once; returns a line on each that had to be killed."""
     with ThreadPoolExecutor() as pool:
-        willing = list(pool.map(Program.stop, running))
+        willing = list(pool.map(methodcaller("stop"), running))
     for program in running:
         say(program.name, "stopped")
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from deploy.local.drain import CONSUMERS
@@ -22,13 +21,13 @@ def topic_names() -> list[str]:
     return live + [f"{topic}.{reader}.dlq" for topic in live for reader in CONSUMERS]
 
 
-def make_topics(bootstrap_servers: str, environ: Mapping[str, str]) -> int:
+async def make_topics(bootstrap_servers: str, environ: Mapping[str, str]) -> int:
     """Create the topics that are missing; returns how many there are. StackError when the broker does not comply."""
     names = topic_names()
     partitions = int(environ.get("KIZUNA_PARTITIONS") or 12)
     prefix = environ.get("KIZUNA_TOPIC_PREFIX", "")
     try:
-        asyncio.run(create_topics(bootstrap_servers, names, partitions, prefix))
+        await create_topics(bootstrap_servers, names, partitions, prefix)
     except (BrokerError, OSError) as error:
         raise StackError(
             f"The broker at {bootstrap_servers} did not create the topics: {error}.\n"

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from deploy.local.plan import plan_of
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from shared import migrate
@@ -20,10 +21,11 @@ ServiceDatabase = Callable[[str], Awaitable[str]]
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Administrator's URL of a server that lives as long as the run."""
-    if given := os.environ.get("DATABASE_URL"):
+    folder = tmp_path_factory.mktemp("postgres")
+    if given := plan_of(os.environ, folder).database:  # not the local stack's, whose roles are in use
         yield given
         return
-    server = Postgres(tmp_path_factory.mktemp("postgres"), free_port(), tied=True, durable=False)
+    server = Postgres(folder, free_port(), tied=True, durable=False)
     try:
         server.start()
         yield server.url("postgres")

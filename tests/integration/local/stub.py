@@ -18,7 +18,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         ready = self.path != "/readyz" or MANNER != "unready"
         lag = 7 if MANNER == "lagging" else 0
-        self.answer(200 if ready else 503, {"items": [], "lag": lag, "outbox": 0, "reason": "stub says no"})
+        self.answer(
+            200 if ready else 503, {"items": [], "partitions": [0], "lag": lag, "outbox": 0, "reason": "stub says no"}
+        )
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
