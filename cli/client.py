@@ -1,4 +1,4 @@
-"""One HTTP client per service: addresses, tokens, time limits, lists followed to their end, errors as `CommandError`s."""
+"""One HTTP client per service: addresses, tokens, time limits, lists followed to their end, errors as exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Service:
         known = environment.get(credential)
         # The local inbox asks for nothing, so nothing is shown to it.
         headers = {"authorization": f"Bearer {known}"} if known and name != "inbox" else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(self.url))
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(self.url)
+        )
 
     def get(self, path: str, **params: str | int | None) -> Any:
         """Return the answer to a GET; parameters that are None are left out."""
@@ -96,8 +98,12 @@ def decoded(service: Service, response: httpx.Response) -> Any:
     try:
         body = msgspec.json.decode(response.content) if response.content else None
     except msgspec.DecodeError as error:
-        raise Refused(f"{service.name} at {service.url} answered {response.status_code} with something that is no JSON; "
-                      "is another program listening there?", code="not_json", status=response.status_code) from error
+        raise Refused(
+            f"{service.name} at {service.url} answered {response.status_code} with something that is no JSON; "
+            "is another program listening there?",
+            code="not_json",
+            status=response.status_code,
+        ) from error
     if response.status_code < FIRST_ERROR:
         return body
     said = body if isinstance(body, dict) else {}

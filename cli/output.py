@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 JSON_WANTED: Final[ContextVar[bool]] = ContextVar("json_wanted", default=False)
 """Whether the command that runs was given `--json`. Set by `main`, so that no command has to pass it on."""
 PIPE_WIDTH: Final = 200
+NOTHING: Final = "·"
 
 
 def show(document: object, people: Callable[[Console], None]) -> None:
@@ -65,7 +66,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
 def plain(value: object) -> str:
     """Write a cell: a dash for nothing, lists with commas."""
     if value is None or value == "":
-        return "–"
+        return NOTHING
     if isinstance(value, list | tuple):
-        return ", ".join(plain(part) for part in value) or "–"
+        return ", ".join(plain(part) for part in value) or NOTHING
     return str(value)

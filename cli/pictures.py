@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
-from cli.output import plain, table
+from cli.output import NOTHING, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-BAND_STYLE: Final = {"healthy": "green", "watch": "yellow", "at_risk": "dark_orange", "critical": "red", "unknown": "dim"}
+BAND_STYLE: Final = {
+    "healthy": "green",
+    "watch": "yellow",
+    "at_risk": "dark_orange",
+    "critical": "red",
+    "unknown": "dim",
+}
 TREND: Final = {"up": "↑", "down": "↓", "flat": "→"}
 
 
@@ -47,7 +53,8 @@ def headline(answer: dict[str, Any]) -> Text:
 
 def gate_words(gate: Any) -> str:
     """Return a gate in words, whatever its fields are called."""
-    return ", ".join(f"{name} {plain(value)}" for name, value in gate.items()) if isinstance(gate, dict) else plain(gate)
+    parts = gate.items() if isinstance(gate, dict) else [("gate", gate)]
+    return ", ".join(f"{name} {plain(value)}" for name, value in parts if name != "event_ids")
 
 
 def portfolio_table(items: Iterable[dict[str, Any]]) -> Table:
@@ -55,8 +62,9 @@ def portfolio_table(items: Iterable[dict[str, Any]]) -> Table:
     return table(
         ("account", "name", "score>", "band", "trend", "owner", "tier", "open signals", "biggest lever"),
         (
-            (item["account_id"], item["name"], short(item["score"]), band(item["band"]), TREND.get(item["trend"], item["trend"]),
-             named(item["owner"]), item["tier"], item["signals"], named(item["biggest_lever"]))
+            (item["account_id"], item["name"], short(item["score"]), band(item["band"]),
+             TREND.get(item["trend"], item["trend"]), named(item["owner"]), item["tier"], item["signals"],
+             named(item["biggest_lever"]))
             for item in items
         ),
     )  # fmt: skip
@@ -67,7 +75,7 @@ def retention_table(windows: Iterable[dict[str, Any]]) -> Table:
     return table(
         ("from", "to", "NRR>", "GRR>", "logos>", "MRR of them at the end>", "at the start>", "currency"),
         (
-            (one["from"], one["to"], share(one["nrr"]["value"]), share(one["grr"]["value"]), share(one["logo_retention"]["value"]),
+            (one["from"], one["to"], *(share(one[name]["value"]) for name in ("nrr", "grr", "logo_retention")),
              one["nrr"]["numerator"], one["nrr"]["denominator"], one["currency"])
             for one in windows
         ),
@@ -111,7 +119,7 @@ def short(value: Any) -> str | None:
 def signed(value: Any) -> str | None:
     """Write a number with its sign."""
     written = short(value)
-    return written if written is None or written.startswith(("-", "–")) else f"+{written}"
+    return written if written is None or written.startswith(("-", NOTHING)) else f"+{written}"
 
 
 def named(value: Any) -> str | None:

@@ -11,6 +11,8 @@ from cli.app import command, new_app
 from cli.client import environment, segment, service
 from cli.errors import Misused
 from cli.output import notes, show, table
+from shared.access import mint
+from shared.roles import RANK
 
 DURATION = re.compile(r"(\d+)([mhd])")
 OWN_KEY = Path(".run", "secrets", "private.pem")
@@ -38,7 +40,9 @@ def list_keys() -> None:
     """List write keys: sources, scopes, since when, whether revoked. Not the keys themselves."""
     found = list(service("ingest").items("/v1/keys"))
     columns = ("id", "source", "scopes", "created_at", "revoked_at")
-    show({"items": found}, lambda out: out.print(table(columns, ([key.get(name) for name in columns] for key in found))))
+    show(
+        {"items": found}, lambda out: out.print(table(columns, ([key.get(name) for name in columns] for key in found)))
+    )
 
 
 @command(keys, "revoke")
@@ -59,9 +63,6 @@ def token(
 
     Example: kizuna token --role csm --for maya@vendor.example --expires 12h
     """
-    from shared.access import mint  # noqa: PLC0415 - loads cryptography, which no other command needs
-    from shared.roles import RANK  # noqa: PLC0415
-
     if role not in RANK:
         raise Misused(f"--role takes {', '.join(RANK)}; not {role}")
     made = mint(private_key(), person, role, duration(expires))

@@ -12,13 +12,14 @@ import typer
 
 from cli.client import environment, segment, service
 from cli.errors import Misused, Refused
+from cli.importer import crm6
 from cli.importer.batches import Batch, Limits, batches
 from cli.importer.sender import Door, Tally, deliver
 from cli.output import end, notes, show, table
 from cli.sending import SOURCE, events_of_lines
 
 LIMITS = Limits(events=500, size=3 * 1024 * 1024)
-NOT_TAKEN = {"unknown", "refused"}
+NOT_FOUND = 404
 
 
 def send(
@@ -28,7 +29,7 @@ def send(
 
     A line without `specversion`, `source` or `id` gets them: the source "kizuna-cli", and a hash of the line as its id.
 
-    Example: echo '{"type":"kizuna.usage.recorded","subject":"acme","data":{"event":"login","person_id":"ann"}}' | kizuna send -
+    Example: jq -c '.[]' events.json | kizuna send -
     """
     present = environment()
     door = Door(present.url("ingest"), present.get("KIZUNA_WRITE_KEY"), in_flight=2, patience=60)
@@ -67,28 +68,58 @@ def opened(name: str) -> Iterator[IO[bytes]]:
     if name == "-":
         yield sys.stdin.buffer
         return
-    try:
-        file = Path(name).open("rb")  # noqa: SIM115 - closed below; opening alone may fail with a remedy
-    except OSError as error:
-        raise Misused(f"{name} cannot be read: {error.strerror}") from error
-    with file:
+    path = Path(name)
+    if not path.is_file():
+        raise Misused(f"{name} is no file")
+    with path.open("rb") as file:
         yield file
 
 
 def event(
     event_id: Annotated[str, typer.Argument(help="The id of the event.", metavar="ID")],
-    source: Annotated[str, typer.Option("--source", help="Its source: ids are unique within one.")] = SOURCE,
+    source: Annotated[str | None, typer.Option("--source", help="Its source; default those known here.")] = None,
 ) -> None:
-    """Show what became of an event in each service: counted, parked, refused, or unknown there.
+    """Show what became of an event: parked or refused at ingest, or accepted and then counted by which services.
 
     Example: kizuna event 5f1c… --source crm6
     """
-    path = f"/v1/events/{segment(event_id)}"
-    answers = [service(name).get(path, source=source) for name in ("ingest", "health", "revenue", "alerts")]
-    columns = ("service", "state", "reason")
+    answers: list[dict[str, Any]] = []
+    for tried in [source] if source else known_sources():
+        answers = fate(event_id, tried)
+        if any(answer["state"] != "unknown" for answer in answers):
+            break
+    columns = ("service", "state", "code", "message")
     show(
-        {"id": event_id, "source": source, "services": answers},
+        {"id": event_id, "source": tried, "services": answers},
         lambda out: out.print(table(columns, ([answer.get(name) for name in columns] for answer in answers))),
     )
-    if {answer["state"] for answer in answers} <= NOT_TAKEN:
-        end(f"No service has counted an event {event_id} of {source}: is the source right?", Refused.exit_code)
+    if all(answer["state"] == "unknown" for answer in answers):
+        end(f"No service knows an event {event_id}. Is its --source right?", Refused.exit_code)
+
+
+def fate(event_id: str, source: str) -> list[dict[str, Any]]:
+    """Return what each service says of an event. What a consumer has, ingest must have accepted."""
+    ingest, *consumers = (said_of(name, event_id, source) for name in ("ingest", "health", "revenue", "alerts"))
+    if ingest["state"] == "unknown" and any(answer["state"] != "unknown" for answer in consumers):
+        ingest = {"service": "ingest", "state": "accepted"}
+    return [ingest, *consumers]
+
+
+def said_of(name: str, event_id: str, source: str) -> dict[str, Any]:
+    """Return one service's answer; one that knows nothing of the event says so by 404."""
+    try:
+        answer: dict[str, Any] = service(name).get(f"/v1/events/{segment(event_id)}", source=source)
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise
+        return {"service": name, "state": "unknown"}
+    return answer
+
+
+def known_sources() -> list[str]:
+    """Return the sources of this command line, and of all write keys where the caller may see them."""
+    try:
+        keys = [key["source"] for key in service("ingest").items("/v1/keys")]
+    except Refused:
+        keys = []
+    return list(dict.fromkeys([SOURCE, crm6.SOURCE, *keys]))

@@ -41,7 +41,9 @@ def import_crm6(  # noqa: PLR0913 - each is an option of the command line
     folder: Folder,
     *,
     only: Annotated[str, typer.Option("--only", help="Of accounts,subscriptions,events, with commas.")] = "",
-    until_today: Annotated[bool, typer.Option("--until-today", help="Move all by whole weeks to end this week.")] = False,
+    until_today: Annotated[
+        bool, typer.Option("--until-today", help="Move all by whole weeks to end this week.")
+    ] = False,
     prefix: Prefix = "",
     again: Again = False,
     no_wait: NoWait = False,

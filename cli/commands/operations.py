@@ -11,7 +11,6 @@ from cli.errors import Misused
 from cli.output import show, table
 
 SERVICES = ("ingest", "health", "revenue", "alerts")
-CONSUMERS = ("health", "revenue", "alerts")
 Reason = Annotated[str | None, typer.Option("--reason", help="Only those refused for this reason, such as too_old.")]
 Of = Annotated[str | None, typer.Option("--service", help="Only of this service; default all.")]
 
@@ -21,8 +20,11 @@ dlq = new_app("Dead letters: events that a service refused, kept untouched.", in
 def parked() -> None:
     """List events that wait at ingest for their person's account to become known."""
     found = list(service("ingest").items("/v1/parked"))
-    columns = ("id", "source", "type", "person_id", "parked_at", "expires_at")
-    show({"items": found}, lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))))
+    columns = ("id", "source", "type", "person_id", "time", "parked_at", "reason")
+    show(
+        {"items": found},
+        lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))),
+    )
 
 
 @dlq.callback()
@@ -43,8 +45,11 @@ def list_letters(of: Of = None, reason: Reason = None) -> None:
         for name in asked(of, SERVICES)
         for letter in service(name).items("/v1/dead-letters", reason=reason)
     ]
-    columns = ("service", "id", "reason", "message", "topic", "partition", "offset")
-    show({"items": found}, lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))))
+    columns = ("service", "id", "reason", "message", "account_id", "event_id", "refused_at", "replayed_at")
+    show(
+        {"items": found},
+        lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))),
+    )
 
 
 @command(dlq, "replay")
@@ -54,19 +59,19 @@ def replay(of: Of = None, reason: Reason = None) -> None:
     Example: kizuna dlq replay --service health --reason unknown_type
     """
     wanted = {"reason": reason} if reason else {}
-    answers = {name: service(name).post("/v1/dead-letters/replay", wanted) for name in asked(of, CONSUMERS)}
+    answers = {name: service(name).post("/v1/dead-letters/replay", wanted) for name in asked(of, SERVICES)}
     show(answers, lambda out: out.print(table(("service", "answer"), ((n, facts(a)) for n, a in answers.items()))))
 
 
 def fingerprint(
-    of: Annotated[str | None, typer.Argument(help="ingest, health, revenue or alerts; default the last three.",
+    of: Annotated[str | None, typer.Argument(help="ingest, health, revenue or alerts; default all.",
                                              metavar="SERVICE")] = None,
 ) -> None:  # fmt: skip
     """Print a hash of each service's state, without clocks and surrogate numbers: equal facts, equal hash.
 
     Example: kizuna fingerprint > before; …; kizuna fingerprint | diff before -
     """
-    prints = {name: service(name).get("/v1/fingerprint")["fingerprint"] for name in asked(of, CONSUMERS)}
+    prints = {name: service(name).get("/v1/fingerprint")["fingerprint"] for name in asked(of, SERVICES)}
 
     def people(out: Any) -> None:
         for name, value in prints.items():

@@ -1,5 +1,6 @@
-"""`up`, `down`, `status`: the local stack is started and stopped by `deploy.local`; status asks the services themselves."""
+"""`up`, `down`, `status`: `deploy.local` starts and stops the stack; its state is asked from the services."""
 
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -17,27 +18,32 @@ def up() -> None:
 
     Prints the URLs and writes .run/env, which every other command reads.
     """
-    # Imported late, here and below: the command line also runs where the local stack's dependencies are not installed.
-    from deploy.local import report, stack  # noqa: PLC0415
-    from deploy.local.processes import StackError  # noqa: PLC0415
-
+    local = Local()
     try:
-        plan = stack.up()
-    except StackError as error:
+        plan = local.stack.up()
+    except local.failure as error:
         raise Refused(str(error), code="not_started") from error
-    show({part: plan.url(part) for part in plan.modules}, lambda out: out.print(report.urls(plan), soft_wrap=True))
+    urls = {part: plan.url(part) for part in plan.modules}
+    show(urls, lambda out: out.print(local.report.urls(plan), soft_wrap=True))
 
 
 def down() -> None:
     """Stop the local stack: ingest first, then what is under way is finished (30 s), then the rest."""
-    from deploy.local import stack  # noqa: PLC0415
-    from deploy.local.processes import StackError  # noqa: PLC0415
-
+    local = Local()
     try:
-        stack.down()
-    except StackError as error:
+        local.stack.down()
+    except local.failure as error:
         raise Refused(str(error), code="not_drained") from error
     show({"down": True}, lambda out: out.print("The stack is down."))
+
+
+class Local:
+    """The parts of `deploy.local` that are called, imported when they are: no other command needs what they need."""
+
+    def __init__(self) -> None:
+        self.stack = import_module("deploy.local.stack")
+        self.report = import_module("deploy.local.report")
+        self.failure: type[Exception] = import_module("deploy.local.processes").StackError
 
 
 def status() -> None:

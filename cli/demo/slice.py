@@ -1,8 +1,8 @@
 """Cuts the demo's slice out of the whole data set: `python -m cli.demo.slice DIR OUT`.
 
-Keeps every subscription row of the chosen accounts and their usage of the last 26 weeks. Chosen are the account whose usage
-has fallen most while it is still a customer, and of those that left, grew, shrank or stayed within these weeks the
-liveliest that are not too large.
+Keeps every subscription row of the chosen accounts and their usage of the last 26 weeks. Chosen are the account whose
+usage has fallen most while it is still a customer, and of those that left, grew, shrank or stayed within these weeks
+the liveliest that are not too large.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def main(source: Path, target: Path) -> None:
     recent = rows_of(source, "events", "account_id", chosen, since=begin.isoformat(" "))
     with lzma.open(target / "events.csv.xz", "wt", preset=9, newline="") as file:
         write(file, recent)
-    print(f"{len(chosen)} accounts, {sum(accounts[name].events for name in chosen):,} events: {sorted(chosen, key=int)}")
+    print(
+        f"{len(chosen)} accounts, {sum(accounts[name].events for name in chosen):,} events: {sorted(chosen, key=int)}"
+    )
 
 
 def known_accounts(source: Path, begin: datetime) -> dict[str, Account]:
@@ -85,11 +87,10 @@ def known_accounts(source: Path, begin: datetime) -> dict[str, Account]:
     accounts: dict[str, Account] = {}
     for row in crm6.subscription_rows(existing(source, "subscriptions")):
         accounts.setdefault(row["account_id"], Account(row["account_id"])).rows.append(row)
-    for row in islice(csv_rows(existing(source, "events")), 1, None):
-        if row[0] > begin.isoformat(" ") and row[1] in accounts:
-            account = accounts[row[1]]
+    for at, name, person, *_ in islice(csv_rows(existing(source, "events")), 1, None):
+        if at > begin.isoformat(" ") and (account := accounts.get(name)):
             account.events += 1
-            account.people[(datetime.fromisoformat(row[0]).replace(tzinfo=UTC) - begin) // timedelta(weeks=1)].add(row[2])
+            account.people[(datetime.fromisoformat(at).replace(tzinfo=UTC) - begin) // timedelta(weeks=1)].add(person)
     return accounts
 
 

@@ -1,4 +1,4 @@
-"""Waits until the consuming services have read what was sent, showing how much is left; ends when nothing moves."""
+"""Waits until the services have absorbed and evaluated what was sent, showing how much is left to do."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Stillness:
 
 
 def wait(names: Sequence[str], console: Console) -> None:
-    """Return when no service has anything left to read; `Refused` when one stands still for two minutes."""
+    """Return when no service has anything left to do; `Refused` when one stands still for two minutes."""
     stillness = Stillness(time.monotonic())
     said = time.monotonic()
     with console.status("waiting for the services to absorb it") as spinner:
         while stillness.quiet < QUIET_LOOKS:
-            left = {name: lag(service(name).get("/v1/status")) for name in names}
+            left = {name: to_do(service(name).get("/v1/status")) for name in names}
             still_for = stillness.look(left, time.monotonic())
             if still_for > PATIENCE and any(left.values()):
                 raise Refused(f"Nothing has moved for {PATIENCE:.0f} s: {in_words(left)}. See `kizuna status` and "
@@ -54,10 +54,13 @@ def wait(names: Sequence[str], console: Console) -> None:
             time.sleep(LOOK_EVERY)
 
 
-def lag(status: dict[str, Any]) -> int:
-    """Return how many records a service has not read. One that cannot say yet has at least one left."""
-    value = status.get("lag")
-    return value if isinstance(value, int) else 1
+def to_do(status: dict[str, Any]) -> int:
+    """Return how much a service has before it: records to read, accounts to evaluate, events to send.
+
+    One that cannot say yet has at least one thing left.
+    """
+    parts = [status.get(name) for name in ("lag", "due", "outbox")]
+    return sum(part for part in parts if isinstance(part, int)) if isinstance(parts[0], int) else 1
 
 
 def in_words(left: dict[str, int]) -> str:

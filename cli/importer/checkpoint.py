@@ -1,7 +1,7 @@
 """Remembers how far an import came: one small file per directory, options and deployment, gone when it is complete.
 
-A completed import that is run again sends everything again, which changes nothing; an interrupted one goes on behind the
-rows that ingest has acknowledged.
+A completed import that is run again sends everything again, which changes nothing; an interrupted one goes on behind
+the rows that ingest has acknowledged.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from cli.importer.feed import Feed, Identity, Numbered, quoted
 from cli.importer.files import column_indices, csv_rows, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 FILES: Final = {
@@ -31,6 +31,7 @@ FILES: Final = {
     "events": ("events", "event"),
 }
 SOURCE: Final = "crm6"
+SNAPSHOT: Final = "kizuna.subscription.snapshot"
 SEATS: Final = "users"
 SUBSCRIPTION_COLUMNS: Final = (
     "account_id", "product", "start_date", "end_date", "mrr", "quantity", "units", "bill_period_months",
@@ -66,15 +67,22 @@ def feeds(folder: Path, options: Options, only: Iterable[str] = ()) -> list[Feed
         raise Misused(f"--only takes {', '.join(FILES)}; not {', '.join(sorted(unknown))}")
     paths = {name: find(folder, stems) for name, stems in FILES.items()}
     made = [
-        Feed("accounts", path, lambda first, path=path: account_events(path, paths["subscriptions"], options, first))
-        if name == "accounts"
-        else Feed(name, path, lambda first, path=path, mapping=MAPPINGS[name]: mapping(path, options, first))
+        Feed(name, path, mapped(name, path, paths, options))
         for name, path in paths.items()
         if path is not None and name in wanted
     ]
     if not made:
         raise Misused(f"{folder} holds none of {', '.join(f'{name}.csv[.gz|.xz]' for name in FILES if name in wanted)}")
     return made
+
+
+def mapped(
+    name: str, path: Path, paths: Mapping[str, Path | None], options: Options
+) -> Callable[[int], Iterator[Numbered]]:
+    """Return the mapping of one file, ready to be told the first row."""
+    if name == "accounts":
+        return partial(account_events, path, paths["subscriptions"], options)
+    return partial(subscription_events if name == "subscriptions" else usage_events, path, options)
 
 
 def account_events(path: Path, subscriptions: Path | None, options: Options, first: int = 1) -> Iterator[Numbered]:
@@ -119,7 +127,7 @@ def usage_events(path: Path, options: Options, first: int = 1) -> Iterator[Numbe
     names = ["event_time", "account_id", "user_id", "event_type_name", "event_value"]
     when, account, person, kind, value = column_indices(path, next(rows), names)
     identity = Identity("events", options.prefix, options.weeks)
-    moved = lru_cache(maxsize=None)(lambda day: options.day(day).isoformat())
+    moved = cache(lambda day: options.day(day).isoformat())
     for number, row in islice(enumerate(rows, 1), first - 1, None):
         amount = f',"properties":{{"value":{number_or_text(row[value])}}}' if row[value] else ""
         yield Numbered(number, (
@@ -132,7 +140,12 @@ def usage_events(path: Path, options: Options, first: int = 1) -> Iterator[Numbe
 
 def weeks_until(now: datetime, folder: Path) -> int:
     """Return by how many whole weeks the files can move without their last event lying after `now`."""
-    return (now - last_moment(folder)) // timedelta(weeks=1)
+    return whole_weeks(last_moment(folder), now)
+
+
+def whole_weeks(last: datetime, now: datetime) -> int:
+    """Return the largest number of whole weeks by which `last` can move without passing `now`; may be negative."""
+    return (now - last) // timedelta(weeks=1)
 
 
 def last_moment(folder: Path) -> datetime:
@@ -146,10 +159,6 @@ def last_moment(folder: Path) -> datetime:
     else:
         raise Misused(f"{folder} has neither events nor subscriptions to move to today")
     return datetime.fromisoformat(latest).replace(tzinfo=UTC) if latest else BEFORE_ANY_CONTRACT
-
-
-SNAPSHOT: Final = "kizuna.subscription.snapshot"
-MAPPINGS: Final = {"subscriptions": subscription_events, "events": usage_events}
 
 
 def snapshot(row: dict[str, str], options: Options) -> dict[str, Any]:
@@ -215,7 +224,7 @@ def envelope(kind: str, event_id: str, account: str, at: datetime, data: dict[st
     })  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def clock(text: str) -> str:
     """Return a time of day as it stands in an event, checked; a row without one happened at midnight."""
     return time.fromisoformat(text).isoformat() if text else "00:00:00"

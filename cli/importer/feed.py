@@ -1,7 +1,7 @@
 """What an import consists of: feeds, each a file and the events it turns into, numbered by the row they come from.
 
-The identity of an event is a hash of what was said and where: two equal rows at different places are two events, the same
-row read again is the same event.
+The identity of an event is a hash of what was said and where: two equal rows at different places are two events, the
+same row read again is the same event.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def csv_rows(path: Path) -> Iterator[list[str]]:
         yield header
         for number, row in enumerate(rows, 1):
             if len(row) != len(header):
-                raise Misused(f"{path.name} row {number} has {len(row)} fields, its header {len(header)}: repair the file")
+                raise Misused(
+                    f"{path.name} row {number} has {len(row)} fields, its header {len(header)}: repair the file"
+                )
             yield row
 
 

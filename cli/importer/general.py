@@ -1,7 +1,7 @@
-"""Maps any CSV or JSON-lines file to events of one type: which column is the account, which the time, which fill `data`.
+"""Maps any CSV or JSON-lines file to events of one type: which column is the account, the time, which fill `data`.
 
-A field is `FIELD=COLUMN`, or `FIELD:=COLUMN` where the text of a CSV cell is JSON (a number, a list, true). A dotted field
-nests (`person.email=mail`); an empty cell or an absent key is an absent field.
+A field is `FIELD=COLUMN`, or `FIELD:=COLUMN` where the text of a CSV cell is JSON (a number, a list, true). A dotted
+field nests (`person.email=mail`); an empty cell or an absent key is an absent field.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shows how far an import is on stderr: a bar with rate and time left on a terminal, a line every few seconds elsewhere."""
+"""Shows how far an import is: a bar with rate and time left on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -67,4 +67,6 @@ class Meter:
         seconds = max(self._said - self._began, 1e-6)
         rate = (row - self._began_with) / seconds
         left = f", {(self._total - row) / rate:.0f} s left" if rate and self._total > row else ""
-        self._console.print(f"{self._name}: {row:,} of {max(self._total, row):,} rows, {rate:,.0f}/s{left}", soft_wrap=True)
+        self._console.print(
+            f"{self._name}: {row:,} of {max(self._total, row):,} rows, {rate:,.0f}/s{left}", soft_wrap=True
+        )

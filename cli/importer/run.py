@@ -61,7 +61,7 @@ def run_import(feeds: Sequence[Feed], door: Door, journal: Journal, meter: Meter
 
 
 async def send_feeds(feeds: Sequence[Feed], door: Door, journal: Journal, meter: Meter, tally: Tally) -> None:
-    """Send feed after feed from where the journal stands. The row that it stands at is sent again: it may be half sent."""
+    """Send feed after feed from where the journal stands, that row again: it may be half sent."""
     for feed in feeds:
         first = max(1, journal.checkpoint.rows.get(feed.name, 1))
         meter.feed(feed.name, max(0, row_count(feed.path) - 1), first - 1)

@@ -7,7 +7,6 @@ counts once; a request that is refused as a whole (other 4xx) ends the delivery 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 TAKEN: Final = 200
 WAIT_AND_REPEAT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 REJECTIONS_KEPT: Final = 100
 
@@ -131,8 +131,8 @@ async def post(client: httpx.AsyncClient, door: Door, batch: Batch) -> dict[str,
         if response is not None and response.status_code not in WAIT_AND_REPEAT:
             return taken(response)
         if time.monotonic() > given_up:
-            raise NotReachable(f"Ingest at {door.url} has taken nothing for {door.patience:.0f} s: see `kizuna status`, "
-                               "then run the same command again, it goes on where it stopped")  # fmt: skip
+            raise NotReachable(f"Ingest at {door.url} has taken nothing for {door.patience:.0f} s: see `kizuna status` "
+                               "and run the same command again, it goes on where it stopped")  # fmt: skip
         await asyncio.sleep(pause(attempt, response))
         attempt += 1
 
@@ -142,7 +142,9 @@ def taken(response: httpx.Response) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise Refused(f"ingest answered {response.status_code} with something that is no JSON", code="not_json") from error
+        raise Refused(
+            f"ingest answered {response.status_code} with something that is no JSON", code="not_json"
+        ) from error
     if response.status_code == TAKEN:
         return answer
     code, message = str(answer.get("code", response.status_code)), answer.get("message", response.reason_phrase)
@@ -150,8 +152,7 @@ def taken(response: httpx.Response) -> dict[str, Any]:
 
 
 def pause(attempt: int, response: httpx.Response | None) -> float:
-    """Return how many seconds to wait: what the service asks for, else twice as long each time, spread out."""
+    """Return how many seconds to wait: what the service asks for, else twice as long each time."""
     asked = response.headers.get("retry-after", "") if response is not None else ""
-    if asked.isdecimal():
-        return float(asked)
-    return min(LONGEST_PAUSE, 0.1 * 2**min(attempt, 10)) * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+    doubled = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt, 10))
+    return max(float(asked), FIRST_PAUSE) if asked.isdecimal() else doubled
