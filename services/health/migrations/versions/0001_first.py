@@ -22,7 +22,6 @@ def upgrade() -> None:
     _facts()
     _usage()
     _findings()
-    _signals()
 
 
 def _people() -> None:
@@ -112,30 +111,3 @@ def _findings() -> None:
         sa.Column("evaluated_at", TIME, nullable=False),
     )
     op.create_index("account_health_by_score", "account_health", ["score", "account_id"])
-
-
-def _signals() -> None:
-    op.create_table(
-        "signal",
-        sa.Column("account_id", sa.Text, primary_key=True),
-        sa.Column("episode", sa.Text, primary_key=True),
-        sa.Column("signal", sa.Text, nullable=False),
-        sa.Column("subject_id", sa.Text, nullable=False),
-        sa.Column("since", TIME, nullable=False),
-        sa.Column("open", sa.Boolean, nullable=False),
-        sa.Column("historical", sa.Boolean, nullable=False),
-        sa.Column("severity", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("sequence", sa.Integer, nullable=False),
-        sa.Column("said_at", TIME, nullable=False),
-    )
-    one = {"unique": True, "postgresql_where": sa.text('"open"')}
-    op.create_index("signal_open_once", "signal", ["account_id", "signal", "subject_id"], **one)
-    op.create_table(
-        "fleet_ratio",
-        sa.Column("week", sa.Date, primary_key=True),
-        sa.Column("segment", sa.Text, primary_key=True),
-        sa.Column("known_at", TIME, primary_key=True),
-        sa.Column("ratio", sa.Float),
-        sa.Column("accounts", sa.Integer, nullable=False),
-    )
