@@ -35,10 +35,10 @@ class Inbox:
         return page(self.mailbox.select(query.get("channel"), query.get("account")), self.mailbox.version)
 
     async def messages(self, request: Request) -> Response:
-        """List the messages, newest last, or forget them together with the violations."""
+        """List the messages, newest last, or forget them, with the pace and its violations."""
         if request.method == "DELETE":
             self.mailbox.clear()
-            self.pace.violations.clear()
+            self.pace.forget()
             return Response(status_code=204)
         query = request.query_params
         found = self.mailbox.select(query.get("channel"), query.get("account"))

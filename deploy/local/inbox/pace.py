@@ -52,6 +52,11 @@ class Pace:
         """Take nothing more into the channel for so many seconds."""
         self._closed_until[channel_id] = now + seconds
 
+    def forget(self) -> None:
+        """Start anew: every channel is free, nothing was violated."""
+        for memory in (self._free_at, self._closed_until, self.violations):
+            memory.clear()
+
     def _tidy(self, now: float) -> None:
         for times in (self._free_at, self._closed_until):
             if len(times) > TIDY_ABOVE:

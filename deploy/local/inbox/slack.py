@@ -234,7 +234,8 @@ async def _vanish(request: Request, *, after: float = 0) -> Response:
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     request.state.transport.abort()
-    await asyncio.sleep(0)  # the server notices that the connection is gone and drops what follows
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)  # the server notices that the connection is gone and drops what follows
     return Response()
 
 

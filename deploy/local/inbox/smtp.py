@@ -93,6 +93,6 @@ def _part(mail: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        return str(part.get_content()).replace("\r\n", "\n")
     except (LookupError, KeyError, ValueError):  # a character set or content type that nobody knows
         return str(part.get_payload())
