@@ -47,7 +47,8 @@ async def all_balances(conn: AsyncConnection, window: Window, now: datetime, zon
     """Return every account's balances: off the stored ledger, and from facts where it does not hold all of them yet."""
     behind = await store.outdated(conn, now)
     found = await store.balances(conn, window, without=behind)
-    view = View(min(now, end_of_day(window.last, zone)), window.known_at)
+    over = window.last < now.astimezone(zone).date()
+    view = View(end_of_day(window.last, zone) if over else now, window.known_at)
     for account_id, facts in (await store.facts(conn, behind, zone, until=view.as_of)).items():
         found += balances(account_id, ledger(visible(facts, *view)), window.first, window.last)
     return found
