@@ -18,13 +18,16 @@ MOST_FAULTS: Final = 1000
 
 @dataclass(slots=True)
 class Message:
-    """One delivered message. `body` holds what only its channel has: blocks, ts, metadata; or subject, from, html."""
+    """One delivered message. `body` holds what only its channel has: blocks, ts, metadata; or subject, from, html.
+
+    A summary speaks of several accounts and is found by each.
+    """
 
     channel: Channel
     to: str
     received_at: datetime
     text: str
-    account_id: str | None
+    account_ids: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -34,7 +37,7 @@ class Message:
             "channel": self.channel,
             "to": self.to,
             "received_at": self.received_at.isoformat(),
-            "account_id": self.account_id,
+            "account_ids": self.account_ids,
             "text": self.text,
             "headers": self.headers,
             **self.body,
@@ -67,7 +70,7 @@ class Mailbox:
         return [
             message
             for message in self._messages
-            if channel in {None, message.channel} and account in {None, message.account_id}
+            if channel in {None, message.channel} and account in {None, *message.account_ids}
         ]
 
     def posted(self, channel_id: str) -> list[Message]:

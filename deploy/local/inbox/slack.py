@@ -93,13 +93,12 @@ class Slack:
     def _post(self, given: dict[str, Any]) -> dict[str, Any]:
         content, metadata = _content(given), _metadata(given)
         channel_id, ts = _channel_id(given["channel"]), self._next_ts()
-        account = metadata["event_payload"].get("account_id") if metadata else None
         message = Message(
             channel="slack",
             to=given["channel"],
             received_at=datetime.now(UTC),
             text=content["text"],
-            account_id=account if isinstance(account, str) else None,
+            account_ids=_accounts(metadata["event_payload"]) if metadata else (),
             body={"blocks": content["blocks"], "channel_id": channel_id, "ts": ts, "metadata": metadata},
         )
         self._mailbox.add(message)
@@ -198,6 +197,12 @@ def _metadata(given: dict[str, Any]) -> dict[str, Any] | None:
     if not fits or not isinstance(metadata["event_type"], str) or not isinstance(metadata["event_payload"], dict):
         raise SlackError("invalid_metadata_format", "[ERROR] must be {event_type: string, event_payload: object}")
     return dict(metadata)
+
+
+def _accounts(payload: dict[str, Any]) -> tuple[str, ...]:
+    several = payload.get("account_ids")
+    named = [payload.get("account_id"), *(several if isinstance(several, list) else [])]
+    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
 
 
 def _channel_id(channel: Any) -> str:

@@ -75,14 +75,14 @@ class _Conversation(SMTP):
 def _message(envelope: Envelope) -> Message:
     content = envelope.content if isinstance(envelope.content, bytes) else b""
     mail = message_from_bytes(content, _class=EmailMessage, policy=policy.default)
-    headers = {name: str(value) for name, value in mail.items()}
+    headers = {name: ", ".join(str(value) for value in mail.get_all(name, [])) for name in mail}
     body = {"subject": headers.get("Subject", ""), "from": headers.get("From", envelope.mail_from or "")}
     return Message(
         channel="email",
         to=", ".join(envelope.rcpt_tos),
         received_at=datetime.now(UTC),
         text=_part(mail, "plain"),
-        account_id=headers.get(ACCOUNT_HEADER),
+        account_ids=tuple(str(value) for value in mail.get_all(ACCOUNT_HEADER, [])),
         headers=headers,
         body={**body, "html": _part(mail, "html") or None},
     )

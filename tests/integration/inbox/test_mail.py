@@ -39,6 +39,15 @@ async def test_a_mail_arrives_for_its_account(inbox: LocalInbox) -> None:
     assert inbox.messages(channel="slack") == inbox.messages(account="acct-2") == []
 
 
+async def test_a_summary_is_found_by_each_of_its_accounts(inbox: LocalInbox) -> None:
+    message = mail()
+    message["X-Kizuna-Account"] = "acct-2"
+    await send(inbox, message)
+    for account in ("acct-1", "acct-2"):
+        [item] = inbox.messages(account=account)
+        assert item["headers"]["X-Kizuna-Account"] == "acct-1, acct-2"
+
+
 async def test_scripted_faults_come_one_per_mail(inbox: LocalInbox) -> None:
     inbox.faults(smtp=["451", "550", "drop_after_data"])
     for code in (451, 550):

@@ -53,6 +53,15 @@ def test_a_message_arrives_for_its_account(inbox: LocalInbox, slack: Client) -> 
     assert inbox.messages() == []
 
 
+def test_a_summary_is_found_by_each_of_its_accounts(inbox: LocalInbox, slack: Client) -> None:
+    payload = {"account_id": "acct-1", "account_ids": ["acct-1", "acct-2"]}
+    metadata = {"event_type": "kizuna_summary", "event_payload": payload}
+    assert slack.call("chat.postMessage", channel="C01", text="two accounts", metadata=metadata)["ok"] is True
+    for account in payload["account_ids"]:
+        [item] = inbox.messages(account=account)
+        assert item["account_ids"] == ["acct-1", "acct-2"]
+
+
 def test_forms_are_read_like_json(inbox: LocalInbox, slack: Client) -> None:
     form = {"channel": "#team", "text": "hi", "blocks": '[{"type":"divider"}]', "metadata": '{"event_type":"x",'
             '"event_payload":{"account_id":"acct-1"}}'}  # fmt: skip

@@ -10,7 +10,7 @@ from deploy.local.inbox.mailbox import KEPT, BadScript, Channel, Faults, Mailbox
 
 
 def message(number: int, channel: Channel = "email", account: str | None = None) -> Message:
-    return Message(channel, "to", datetime(2025, 11, 10, tzinfo=UTC), str(number), account)
+    return Message(channel, "to", datetime(2025, 11, 10, tzinfo=UTC), str(number), (account,) if account else ())
 
 
 def test_only_the_last_thousand_are_kept() -> None:
