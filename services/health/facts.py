@@ -121,7 +121,8 @@ class AccountFacts:
 
     def last_complete_week(self, as_of: datetime) -> date:
         """Return the Monday of the last week (Monday to Sunday) that has ended by `as_of`."""
-        today = self.day_of(as_of) + timedelta(days=1)
+        # A date as `as_of` means the last microsecond of that day: a Sunday asked for so has ended.
+        today = (as_of.astimezone(UTC) + timedelta(microseconds=1)).astimezone(self.zone).date()
         return today - timedelta(days=today.weekday() + 7)
 
     def weekly_persons(self, as_of: datetime, weeks: int) -> tuple[int, ...]:
