@@ -236,8 +236,8 @@ async def fingerprint(conn: AsyncConnection) -> str:
     rows = await fetch(
         conn,
         """select concat_ws('|', account_id, signal, body->'latest'->>'subject_id', body->'latest'->>'severity', state,
-                            body->>'historical', body->>'verdict') as line
-           from alert where state <> 'resolved' or body->>'verdict' is not null order by line collate "C" """,
+                            body->>'historical', body->>'verdict') collate "C" as line
+           from alert where state <> 'resolved' or body->>'verdict' is not null order by line""",
     )
     return blake2b("\n".join(row.line for row in rows).encode(), digest_size=16).hexdigest()
 
