@@ -37,6 +37,7 @@ class Message:
             "channel": self.channel,
             "to": self.to,
             "received_at": self.received_at.isoformat(),
+            "account_id": next(iter(self.account_ids), None),
             "account_ids": self.account_ids,
             "text": self.text,
             "headers": self.headers,
