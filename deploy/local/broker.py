@@ -6,6 +6,7 @@ could not notice that what they had read is gone.
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -40,7 +41,7 @@ class Broker:
             *("--listener-url", url, "--advertised-listener-url", url),
             *("--storage-engine", "memory://tansu/"),
         )
-        return Program("broker", command, self.folder, tied=self.tied)
+        return Program("broker", command, self.folder, dict(os.environ) | {"NO_COLOR": "1"}, tied=self.tied)
 
     def start(self) -> None:
         """Start it and wait until it accepts connections."""

@@ -12,7 +12,6 @@ from deploy.local.processes import wait_for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONSUMERS: Final = ("health", "revenue", "alerts")
 _TIMEOUT: Final = 3.0
 _QUIET_SWEEPS: Final = 3  # services feed one another in a circle: one quiet look at each may miss what travels
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVICES: Final = ("ingest", "health", "revenue", "alerts")
+CONSUMERS: Final = ("health", "revenue", "alerts")
 PORTS: Final = MappingProxyType(
     {
         "ingest": 8001,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from deploy.local import credentials, programs, report
-from deploy.local.drain import CONSUMERS, drain
-from deploy.local.plan import Plan, plan_of, variable
+from deploy.local.drain import drain
+from deploy.local.plan import CONSUMERS, Plan, plan_of, variable
 from deploy.local.ports import require_free
 from deploy.local.processes import Program, StackError, wait_for
 from deploy.local.report import say
@@ -29,7 +29,7 @@ from shared.migrate import MigrationError, migrate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_UP_SECONDS: Final = 45.0  # leaves time to stop again within the minute that `up` may take
+_UP_SECONDS: Final = 48.0  # leaves time to stop again within the minute that `up` may take
 _DRAIN_SECONDS: Final = 30.0
 _SERVERS: Final = ("postgres", "broker")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from deploy.local import credentials
-from deploy.local.drain import CONSUMERS, backlog
-from deploy.local.plan import plan_of
+from deploy.local.drain import backlog
+from deploy.local.plan import CONSUMERS, plan_of
 from deploy.local.processes import Program
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deploy.local.drain import CONSUMERS
+from deploy.local.plan import CONSUMERS
 from deploy.local.processes import StackError
 from shared.events.catalog import TYPES
 from shared.kafka import BrokerError, create_topics
