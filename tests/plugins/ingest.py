@@ -91,7 +91,7 @@ async def _running(app: App, port: int) -> AsyncIterator[None]:
     stop = asyncio.Event()
     await app.publisher.start()
     parts = [http_part(app.asgi, HOST, port, "-"), Part("keys", app.keys.run), Part("parked", app.waiting.run)]
-    tasks = [asyncio.create_task(part.run(stop)) for part in parts]
+    tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part.run(stop)) for part in parts]
     try:
         yield
     finally:

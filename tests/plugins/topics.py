@@ -27,9 +27,9 @@ def read_topic(bootstrap_servers: str, topic_prefix: str) -> ReadTopic:
             async with asyncio.timeout(seconds):
                 while len(found) < least:
                     batches = await consumer.getmany(timeout_ms=200)
-                    found += [decode_event(m.value) for batch in batches.values() for m in batch]
+                    found += [decode_event(m.value or b"") for batch in batches.values() for m in batch]
             for batch in (await consumer.getmany(timeout_ms=300)).values():
-                found += [decode_event(m.value) for m in batch]
+                found += [decode_event(m.value or b"") for m in batch]
             return found
         finally:
             await consumer.stop()
