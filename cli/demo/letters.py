@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LINK: Final = re.compile(r"<([^|>]+)\|([^>]+)>|<([^>]+)>")
 ENTITIES: Final = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+URL: Final = re.compile(r"(https?://\S{40})\S+")
+BOLD: Final = re.compile(r"\*([^*\n]+)\*\n?")
 MOST_LINES: Final = 40
 
 
@@ -23,7 +25,7 @@ def letter(message: dict[str, Any]) -> Panel:
             slack(message), title=f"Slack to {message['to']}", title_align="left", border_style="magenta", width=100
         )
     mail = Text(f"{message.get('subject') or message['headers'].get('Subject', '')}\n\n", style="bold")
-    lines = message["text"].strip().splitlines()
+    lines = URL.sub(r"\1…", message["text"].strip()).splitlines()
     mail.append("\n".join(lines[:MOST_LINES]), style="not bold")
     return Panel(mail, title=f"Mail to {message['to']}", title_align="left", border_style="blue", width=100)
 
@@ -43,8 +45,8 @@ def block_parts(block: dict[str, Any]) -> Iterator[Text]:
         yield Text("  ".join(f"[ {said(button['text'])} ]" for button in block["elements"]), style="bold")
     else:
         style = {"header": "bold", "context": "dim"}.get(kind, "")
-        texts = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
-        yield from (Text(said(text), style=style) for text in texts if text)
+        yield from (Text(said(text), style=style) for text in (block.get("text"), *block.get("elements", ())) if text)
+        yield from (Text(BOLD.sub(r"\1: ", said(field))) for field in block.get("fields", ()))
 
 
 def said(text: dict[str, Any]) -> str:
