@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from deploy.local.plan import CONSUMERS
 from deploy.local.processes import StackError
 from shared.events.catalog import TYPES
 from shared.kafka import BrokerError, create_topics
@@ -12,13 +12,21 @@ from shared.kafka import BrokerError, create_topics
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_BACKFILL: Final = "backfill.v1"
+BACKFILL: Final = "backfill.v1"
+READ_BY: Final = MappingProxyType(
+    {
+        "health": ("usage.v1", "billing.v1", "customer.v1"),
+        "revenue": ("billing.v1",),
+        "alerts": ("signals.v1", "customer.v1", "billing.v1"),
+    }
+)
+"""The live topics that each service reads; all of them read history, too."""
 
 
 def topic_names() -> list[str]:
     """Return every topic's name, without a deployment's prefix."""
-    live = sorted({known.topic for known in TYPES.values()} | {_BACKFILL})
-    return live + [f"{topic}.{reader}.dlq" for topic in live for reader in CONSUMERS]
+    dead = [f"{topic}.{reader}.dlq" for reader, topics in READ_BY.items() for topic in (*topics, BACKFILL)]
+    return [*sorted({known.topic for known in TYPES.values()}), BACKFILL, *dead]
 
 
 async def make_topics(bootstrap_servers: str, environ: Mapping[str, str]) -> int:
