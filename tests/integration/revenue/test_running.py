@@ -80,8 +80,15 @@ async def test_shuffled_and_twice_is_the_same_bytes(
         async with running(revenue):
             await post(revenue, shuffled)
             await until(lambda: _none_left(revenue, len(events)), 60)
+            await until(lambda: _is_settled(revenue))
         assert await answers(revenue) == expected
         assert await count(revenue, "select count(*) from snapshot") == len(events)
+
+
+async def _is_settled(revenue: Revenue) -> bool:
+    """Whether what was known a while ago is known for good."""
+    path = "/v1/retention?from=2022-06-01&to=2023-06-01"
+    return (await revenue.client.get(f"{path}&known_at=2024-01-02")).content == (await revenue.client.get(path)).content
 
 
 async def _none_left(revenue: Revenue, facts: int) -> bool:
