@@ -1,24 +1,15 @@
 """The pages behind signed links: GET shows what would be done, for mail scanners follow links; POST does it, once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
 from services.alerts import acting, content, directory, store
-from services.alerts.acting import Wish
-from services.alerts.links import BadLink, ExpiredLink
+from services.alerts.acting import Acting, Wish
+from services.alerts.links import BadLink, Claim, ExpiredLink, Links
 from services.alerts.templates import HTML, Words, words_for
 from shared.clock import now
+from shared.db import Database
 from shared.errors import Conflict, KizunaError, NotFound
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI, Request
-
-    from services.alerts.acting import Acting
-    from services.alerts.links import Claim, Links
-    from shared.db import Database
 
 HEADERS = {
     "Cache-Control": "no-store",

@@ -24,6 +24,7 @@ CONTEXT: Final = 10
 TEXT: Final = 4000
 IDENTIFIER: Final = 255
 
+BRACKETS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
 ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 LINES_ROOM: Final = 3500
 LINE_ROOM: Final = 2900
@@ -69,8 +70,8 @@ def escaped(text: str, room: int) -> str:
 
 
 def clipped(text: str, room: int) -> str:
-    """Cut plain text to `room` characters as Slack counts them."""
-    return _cut(text, room)
+    """Cut plain text to `room` characters as Slack counts them; what could be read as a mention loses its brackets."""
+    return _cut(text.translate(BRACKETS), room)
 
 
 def _cut(pieces: Iterable[str], room: int) -> str:

@@ -6,6 +6,7 @@ was taken.
 
 from __future__ import annotations
 
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -51,8 +52,8 @@ class Email:
         """Send one mail to one address."""
         try:
             mail = compose(message, self._sender, to, reference)
-        except (ValueError, IndexError) as error:  # the parser of addresses raises either
-            return Refused(f"no mail can be addressed to {to!r}: {error}")
+        except ValueError as error:
+            return Refused(str(error))
         client = self._client()
         try:
             return await self._hand_over(client, mail, to)
@@ -120,11 +121,11 @@ class EmailPlugin:
 
 
 def compose(message: Message, sender: str, to: str, reference: Reference) -> EmailMessage:
-    """Write the mail. Raises ValueError or IndexError when `to` is no address."""
+    """Write the mail. Raises ValueError when `to` is no address."""
     domain = sender.rpartition("@")[2]
     mail = EmailMessage()
     mail["From"] = Address("Kizuna", addr_spec=sender)
-    mail["To"] = Address(addr_spec=to)
+    mail["To"] = _address(to)
     mail["Subject"] = one_line(message.title)
     mail["Message-ID"] = f"<{reference.delivery_id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -139,6 +140,13 @@ def compose(message: Message, sender: str, to: str, reference: Reference) -> Ema
     html = HTML.get_template("mail.html").render(message=message, footer=footer)
     mail.add_alternative(html, subtype="html", cte="base64")
     return mail
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address(addr_spec=text)
+    except (ValueError, HeaderParseError, IndexError):  # the library's parser raises any of them
+        raise ValueError(f"{text!r} is not an address") from None
 
 
 def plain(message: Message, footer: str) -> str:

@@ -1,0 +1,61 @@
+"""What follows from an outcome, and that attempts are bounded and spread."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unavailable, Unclear
+from services.alerts.delivery import (
+    BETWEEN_MESSAGES,
+    LONGEST_PAUSE,
+    MOST_ATTEMPTS,
+    delivery_id,
+    pause_after,
+    settle,
+)
+from tests.unit.alerts.saying import START
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Sent("1"), "sent"),
+        (Throttled(7), "pending"),
+        (Unavailable("no"), "pending"),
+        (Unclear("perhaps"), "ambiguous"),
+        (Refused("never"), "dead"),
+    ],
+)
+def test_every_outcome_has_its_state(outcome: Outcome, state: str) -> None:
+    assert settle(outcome, 1, START, 0.5).state == state
+
+
+@given(st.floats(0, 3600), st.floats(0, 1, exclude_max=True))
+def test_retry_after_is_never_undercut_not_even_for_the_next_message(seconds: float, jitter: float) -> None:
+    settled = settle(Throttled(seconds), 1, START, jitter)
+    assert settled.not_before >= START + timedelta(seconds=seconds)
+    assert settled.pause >= timedelta(seconds=seconds)
+    assert settled.pause >= BETWEEN_MESSAGES
+
+
+@given(st.sampled_from([Throttled(1), Unavailable("no"), Unclear("perhaps")]), st.floats(0, 1, exclude_max=True))
+def test_attempts_are_bounded_and_the_last_reason_is_kept(outcome: Outcome, jitter: float) -> None:
+    settled = settle(outcome, MOST_ATTEMPTS, START, jitter)
+    assert settled.state == "dead"
+    assert settled.reason
+    assert "gave up after 20 attempts" in settled.reason
+
+
+@given(st.integers(1, MOST_ATTEMPTS), st.floats(0, 1, exclude_max=True))
+def test_pauses_grow_and_are_bounded(attempts: int, jitter: float) -> None:
+    pause = pause_after(attempts, jitter)
+    assert timedelta(seconds=0.75) <= pause <= LONGEST_PAUSE
+    assert pause_after(attempts + 1, jitter) >= pause
+
+
+def test_a_delivery_has_one_name_for_ever() -> None:
+    names = {delivery_id("a", rank, tier, channel) for rank in (2, 3) for tier in "xy" for channel in "pq"}
+    assert len(names) == 8
+    assert delivery_id("a", 2, "x", "p") in names
