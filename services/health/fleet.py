@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from services.health.decline import DeclineRule, ratio
 from services.health.facts import account_facts, median
-from services.health.signal_store import ALL, fleet_known_at, save_fleet, weekly_persons
+from services.health.signal_store import ALL, fleet_known_at, load_fleet, save_fleet, weekly_persons
 from shared.clock import now
 from shared.db import Database
 from shared.observability import REGISTRY
@@ -48,23 +48,26 @@ async def run_fleet(
 
 
 async def judge_fleet(database: Database, moment: datetime, zone: tzinfo, rule: DeclineRule) -> bool:
-    """Judge the last complete week and store it when that is due; return whether it was."""
+    """Judge the last complete week, and those before it that a decline may have begun in; return whether it was due."""
     clock = account_facts("", zone)
     week = clock.last_complete_week(moment)
+    first = week - (rule.adopt_weeks + rule.base_weeks + rule.recent_weeks) * WEEK
     async with database.snapshot() as conn:
         last = await fleet_known_at(conn, week)
         if last is not None and not _is_due(last, moment, clock.day_of(moment), clock.day_of(last[0])):
             return False
-        weeks = rule.base_weeks + rule.recent_weeks
-        mondays = [week - place * WEEK for place in reversed(range(weeks))]
-        usage = await weekly_persons(conn, mondays[0], week + timedelta(days=6))
+        known = await load_fleet(conn, first, moment)
+        usage = await weekly_persons(conn, first, week + timedelta(days=6))
+    mondays = [first + place * WEEK for place in range((week - first) // WEEK + 1)]
     series = [(segment, [by.get(monday, 0) for monday in mondays]) for segment, by in usage.values()]
-    found = fleet_ratios(series, rule)
+    judgements = await asyncio.to_thread(_judge_weeks, series, rule)  # seconds, for a large fleet
     async with database.transaction() as conn:
-        await save_fleet(conn, week, found, moment)
-    for segment, (value, _) in found.items():
-        FLEET.labels(segment or "all").set(float("nan") if value is None else value)
-    log.info("fleet_judged", week=str(week), ratio=found[ALL][0], accounts=found[ALL][1])
+        for back, found in enumerate(judgements):
+            judged = mondays[-1 - back]
+            if back == 0 or any(known.get(name, {}).get(judged) != value for name, (value, _) in found.items()):
+                await save_fleet(conn, judged, found, moment)
+            if back == 0:
+                _show(found, judged)
     return True
 
 
@@ -83,6 +86,20 @@ def fleet_ratios(series: list[tuple[str, list[int]]], rule: DeclineRule) -> Mapp
         segment: (median(values) if len(values) >= rule.fleet_accounts else None, len(values))
         for segment, values in ratios.items()
     }
+
+
+def _judge_weeks(
+    series: list[tuple[str, list[int]]], rule: DeclineRule
+) -> list[Mapping[str, tuple[float | None, int]]]:
+    """Return what the fleet made of its base in the last week, the one before it, and so on."""
+    ends = [len(series[0][1]) - back if series else 0 for back in range(rule.adopt_weeks)]
+    return [fleet_ratios([(segment, weeks[:end]) for segment, weeks in series], rule) for end in ends]
+
+
+def _show(found: Mapping[str, tuple[float | None, int]], week: date) -> None:
+    for segment, (value, _) in found.items():
+        FLEET.labels(segment or "all").set(float("nan") if value is None else value)
+    log.info("fleet_judged", week=str(week), ratio=found[ALL][0], accounts=found[ALL][1])
 
 
 def _is_due(last: tuple[datetime, bool], moment: datetime, today: date, judged_on: date) -> bool:

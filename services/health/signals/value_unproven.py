@@ -90,7 +90,7 @@ def _customer_since(facts: AccountFacts, context: Context) -> date | None:
 
 
 def _is_history(facts: AccountFacts) -> bool:
-    return facts.last_live_at is None
+    return all(fact.backfill for fact in facts.log) and all(day.backfill for day in facts.usage)
 
 
 _NO_OBJECTIVE: Final = Text(
