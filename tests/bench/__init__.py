@@ -1,0 +1,1 @@
+"""`make bench`: throughput beside plain implementations, measured interleaved in the same run."""
