@@ -15,7 +15,7 @@ from typing import Final
 
 from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unclear
 
-LEASE: Final = timedelta(seconds=45)
+LEASE: Final = timedelta(seconds=20)
 MOST_ATTEMPTS: Final = 20
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=15)

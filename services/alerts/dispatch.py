@@ -39,8 +39,8 @@ LOOK_SECONDS: Final = 0.15
 TROUBLE_SECONDS: Final = 1.0
 WINDOW: Final = 1000
 AT_ONCE: Final = 16
-SEND_SECONDS: Final = 20.0
-FIND_SECONDS: Final = 15.0
+SEND_SECONDS: Final = 10.0
+FIND_SECONDS: Final = 5.0
 FAREWELL_SECONDS: Final = 6.0
 
 OUTCOMES = Counter("kizuna_alert_attempts_total", "Attempts to deliver", ["channel", "outcome"], registry=REGISTRY)

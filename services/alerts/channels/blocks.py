@@ -23,6 +23,7 @@ BUTTON_URL: Final = 3000
 CONTEXT: Final = 10
 TEXT: Final = 4000
 IDENTIFIER: Final = 255
+BASIC_PLANE: Final = 0xFFFF
 
 BRACKETS: Final = str.maketrans({"<": "\u2039", ">": "\u203a"})
 ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -89,7 +90,7 @@ def _cut(pieces: Iterable[str], room: int) -> str:
 
 def _units(text: str) -> int:
     """Length in UTF-16 units, the largest of the ways in which Slack may count."""
-    return sum(2 if ord(letter) > 0xFFFF else 1 for letter in text)  # noqa: PLR2004 - the end of the basic plane
+    return sum(2 if ord(letter) > BASIC_PLANE else 1 for letter in text)
 
 
 def _lines(message: Message) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.alerts.message import Message
     from services.alerts.settings import Settings
 
-DEADLINE: Final = 8.0
+DEADLINE: Final = 6.0
 PERMANENT: Final = 500
 
 

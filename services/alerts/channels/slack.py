@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.alerts.message import Message
     from services.alerts.settings import Settings
 
-DEADLINE: Final = 8.0
+DEADLINE: Final = 6.0
 EVENT_TYPE: Final = "kizuna_alert"
 LOOK_BACK: Final = 100
 
