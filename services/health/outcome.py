@@ -96,6 +96,12 @@ def term(facts: AccountFacts, as_of: datetime) -> tuple[date, date] | None:
     return (begun, renewed) if begun and renewed and begun < renewed else None
 
 
+def term_edges(facts: AccountFacts) -> tuple[date, ...]:
+    """Return the days on which another term may be the running one."""
+    states = facts.subscriptions.values()
+    return tuple(day for each in states if each.mrr > 0 for day in (each.term_start, each.term_end) if day is not None)
+
+
 def begins(facts: AccountFacts, objective: Objective) -> date:
     """Return the day from which an objective counts."""
     return objective.terms.start_on or facts.day_of(objective.first_set)

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.health.detector import Context, Detector, Evidence, Finding, Rule, evidence_of, renewal_is_near, worse
 from services.health.facts import AccountFacts, Objective
-from services.health.outcome import Reached, reached, roi, term, value_share, worth
+from services.health.outcome import Reached, reached, roi, term, term_edges, value_share, worth
 from shared.events import Text
 from shared.mrr import money
 
@@ -54,12 +54,13 @@ def detect(facts: AccountFacts, context: Context) -> Sequence[Finding]:
 
 
 def next_look(facts: AccountFacts, context: Context) -> datetime | None:
-    """Return when lagging will have lasted long enough, or when ROI begins to be judged in this term."""
+    """Return when lagging will have lasted long enough, ROI begins to be judged in this term, or another term runs."""
     rule = context.rule(NAME, LowRoiRule)
     behind = _behind_since(facts, rule, facts.objectives)
     looks = [] if behind is None else [behind + timedelta(days=rule.value_days)]
     due = _judged_from(facts, context, rule)
     looks += [] if due is None else [due]
+    looks += [facts.midnight(day) + timedelta(microseconds=1) for day in term_edges(facts)]
     return min((look for look in looks if look > context.as_of), default=None)
 
 
