@@ -32,10 +32,7 @@ class Service:
         self.url = environment.url(name)
         known = environment.get(credential)
         # The local inbox asks for nothing, so nothing is shown to it.
-        headers = {"authorization": f"Bearer {known}"} if known and name != "inbox" else {}
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_loopback(self.url)
-        )
+        self._headers = {"authorization": f"Bearer {known}"} if known and name != "inbox" else {}
 
     def get(self, path: str, **params: str | int | None) -> Any:
         """Return the answer to a GET; parameters that are None are left out."""
@@ -66,7 +63,8 @@ class Service:
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send one request and return whatever was answered; `NotReachable` when nobody answers."""
         try:
-            return self._http.request(method, path, **request)
+            with httpx.Client(base_url=self.url, headers=self._headers, **transport(self.url)) as client:
+                return client.request(method, path, **request)
         except httpx.TransportError as error:
             raise unreachable(self.name, self.url, error) from error
 
@@ -121,6 +119,11 @@ def remedy(status: int) -> str:
         403: " (`kizuna token --role ROLE --for PERSON` makes a token with more rights)",
         503: " (try again; `kizuna status` shows what is missing)",
     }.get(status, "")
+
+
+def transport(url: str) -> dict[str, Any]:
+    """Return how a client reaches a URL. Without TLS no certificates are read, which takes longer than a request."""
+    return {"timeout": TIMEOUT, "trust_env": not is_loopback(url), "verify": url.startswith("https:")}
 
 
 def is_loopback(url: str) -> bool:

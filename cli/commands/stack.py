@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from cli.client import environment, is_loopback
+from cli.client import environment, transport
 from cli.environment import PORTS
 from cli.errors import NotReachable, Refused
 from cli.output import end, show, table
@@ -67,7 +67,7 @@ def state_of(name: str) -> dict[str, Any]:
     url = present.url(name)
     headers = {"authorization": f"Bearer {present.values.get('KIZUNA_TOKEN', '')}"}
     state: dict[str, Any] = {"service": name, "url": url, "ready": None, "lag": None, "outbox": None, "reason": None}
-    with httpx.Client(base_url=url, timeout=5, trust_env=not is_loopback(url)) as client:
+    with httpx.Client(base_url=url, **transport(url)) as client:
         try:
             ready = client.get("/readyz")
             known = client.get("/v1/status", headers=headers)

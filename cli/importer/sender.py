@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import msgspec
 
-from cli.client import TIMEOUT, is_loopback
+from cli.client import transport
 from cli.errors import NotReachable, Refused
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ class Door:
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"authorization": f"Bearer {self.write_key}", "content-type": CONTENT_TYPE},
-            timeout=TIMEOUT,
-            trust_env=not is_loopback(self.url),
+            **transport(self.url),
         )
 
 

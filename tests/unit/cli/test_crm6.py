@@ -1,4 +1,4 @@
-"""Rows of a fightchurn simulation become events: each row its own, MRR to the last digit, dates moved by whole weeks."""
+"""Rows of a fightchurn simulation become events: each row its own, MRR exact, dates moved by whole weeks."""
 
 import csv
 import gzip

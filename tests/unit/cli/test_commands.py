@@ -1,0 +1,274 @@
+"""Every command against services over real HTTP: what it asks, what it prints, how it exits."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.access import Access, new_key_pair
+from tests.plugins.cli import PlayedService, Request
+
+Run = Callable[..., tuple[int, str, str]]
+
+HEALTH = {
+    "account_id": "acme", "as_of": "2026-01-01", "known_at": "2026-01-01", "definition": "standard-1", "score": 61.5,
+    "band": "watch", "coverage": 0.78, "gates": [{"gate": "champion_left", "cap": 60, "event_ids": ["e"]}],
+    "components": [{"measure": "active_people", "value": 0.5, "unit": "ratio", "points": 58.8, "weight": 34,
+                    "contribution": -3.2, "lever": 9, "facts": 12}],
+}  # fmt: skip
+ITEM = {
+    "account_id": "acme", "name": "Acme", "score": 61.5, "band": "watch", "trend": "down", "owner": "maya",
+    "tier": None, "signals": ["usage_drop", "low_roi"], "biggest_lever": "active_people",
+}  # fmt: skip
+SHARE = {"value": "0.907287", "numerator": "218208.00", "denominator": "240506.00"}
+MOVED = {"amount": "10.00", "accounts": 1}
+RETENTION = {
+    "from": "2022-06-01", "to": "2023-06-01", "currency": "USD", "nrr": SHARE, "grr": SHARE,
+    "logo_retention": {**SHARE, "value": None}, "new": MOVED, "renewed": MOVED, "expanded": MOVED,
+    "reactivated": MOVED, "contracted": MOVED, "churned": MOVED,
+}  # fmt: skip
+ALERT = {
+    "id": "a1", "account_id": "acme", "signal": "usage_drop", "severity": "high", "state": "open", "historical": True,
+    "opened_at": "2026-01-01", "since": "2026-01-01", "owner": None, "verdict": None,
+    "deliveries": [{"channel": "slack", "state": "sent"}],
+}  # fmt: skip
+TAKEN = {"success": True, "received": 1, "accepted": 1, "parked": 0, "rejected": []}
+
+
+def listed(*items: Any) -> tuple[int, dict[str, Any]]:
+    return 200, {"items": list(items), "next_cursor": None}
+
+
+READS = {
+    ("health", "acme", "--as-of", "2026-01-01"): ("GET /v1/accounts/acme/health", (200, HEALTH), "held down by"),
+    ("portfolio", "--band", "watch"): ("GET /v1/portfolio", listed(ITEM), "usage_drop, low_roi"),
+    ("nrr", "2022-06-01", "2023-06-01"): ("GET /v1/retention", (200, RETENTION), "90.73 %"),
+    ("alerts", "--state", "open"): ("GET /v1/alerts", listed(ALERT), "open (historical)"),
+    ("alerts", "list"): ("GET /v1/alerts", listed(ALERT), "slack sent"),
+    ("alerts", "ack", "a1"): ("POST /v1/alerts/a1/acknowledge", (200, ALERT), "acknowledged"),
+    ("alerts", "resolve", "a1", "--verdict", "known"): ("POST /v1/alerts/a1/resolve", (200, ALERT), "resolved"),
+    ("parked",): ("GET /v1/parked", listed({"id": "e1", "source": "web"}), "web"),
+    ("dlq",): ("GET /v1/dead-letters", listed({"id": 7, "reason": "too_old"}), "too_old"),
+    ("dlq", "list", "--service", "health"): ("GET /v1/dead-letters", listed({"id": 7, "reason": "nul"}), "nul"),
+    ("dlq", "replay", "--reason", "nul"): ("POST /v1/dead-letters/replay", (200, {"replayed": 2}), "replayed 2"),
+    ("fingerprint",): ("GET /v1/fingerprint", (200, {"fingerprint": "f00d"}), "revenue  f00d"),
+    ("keys", "list"): ("GET /v1/keys", listed({"id": "k1", "source": "web", "scopes": ["write"]}), "k1"),
+    ("keys", "revoke", "k1"): ("DELETE /v1/keys/k1", (200, {"id": "k1", "revoked": True}), "Revoked k1"),
+    ("keys", "create", "--source", "web"): ("POST /v1/keys", (200, {"id": "k1", "key": "kz_x"}), "kz_x"),
+}
+
+
+@pytest.mark.parametrize("command", READS)
+def test_a_command_asks_its_route_and_shows_the_answer(kizuna: Run, played: PlayedService, command: Any) -> None:
+    route, answer, shown = READS[command]
+    played.routes[route] = answer
+    code, out, _ = kizuna(*command)
+    assert code == 0
+    assert shown in out
+    assert all(request.headers["authorization"] == "Bearer a-token" for request in played.requests)
+
+
+@pytest.mark.parametrize("command", READS)
+def test_json_is_one_document_and_nothing_else(kizuna: Run, played: PlayedService, command: Any) -> None:
+    route, answer, _ = READS[command]
+    played.routes[route] = answer
+    code, out, _ = kizuna("--json", *command)
+    assert code == 0
+    assert isinstance(json.loads(out), dict)
+    assert kizuna(*command, "--json")[1] == out
+
+
+@pytest.mark.parametrize("command", READS)
+def test_what_the_service_refuses_is_exit_1_in_its_own_words(kizuna: Run, played: PlayedService, command: Any) -> None:
+    played.routes[READS[command][0]] = (403, {"code": "forbidden", "message": "This needs the role admin."})
+    code, out, err = kizuna(*command, "--json")
+    assert code == 1
+    assert json.loads(out)["code"] == "forbidden"
+    assert "This needs the role admin." in err
+    assert "kizuna token" in err
+
+
+@pytest.mark.parametrize("command", [*READS, ("send", "-"), ("event", "e1")])
+def test_nobody_there_is_exit_3_and_says_what_to_do(kizuna: Run, monkeypatch: pytest.MonkeyPatch, command: Any) -> None:
+    for name in ("INGEST", "HEALTH", "REVENUE", "ALERTS"):
+        monkeypatch.setenv(f"KIZUNA_{name}_URL", "http://127.0.0.1:1")
+    code, out, err = kizuna(*command, "--json")
+    assert code == 3
+    assert json.loads(out)["code"] == "not_reachable"
+    assert "does not answer at http://127.0.0.1:1: run `make up`" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("helth",),
+        ("health",),
+        ("nrr", "2023-06-01", "2022-06-01"),
+        ("alerts", "resolve", "a1", "--verdict", "maybe"),
+        ("token", "--role", "king", "--for", "maya"),
+        ("token", "--role", "csm", "--for", "maya", "--expires", "soon"),
+        ("send", "no-such-file"),
+        ("import", "crm6", "no-such-folder"),
+        ("import", "csv", "no-such.csv", "--type", "t", "--account", "a"),
+        ("dlq", "--service", "sales"),
+        ("fingerprint", "sales"),
+        ("demo", "--json"),
+        ("demo", "--slice", "no-such-folder"),
+    ],
+)
+def test_wrong_usage_is_exit_2(kizuna: Run, played: PlayedService, command: Any) -> None:
+    assert kizuna(*command)[0] == 2
+    assert not [request for request in played.requests if request.method == "POST"]
+
+
+def test_lists_are_followed_to_their_end(kizuna: Run, played: PlayedService) -> None:
+    def pages(request: Request) -> tuple[int, Any]:
+        more = request.query.get("cursor") != "second"
+        return 200, {"items": [{**ITEM, "account_id": "1" if more else "2"}], "next_cursor": "second" if more else None}
+
+    played.routes["GET /v1/portfolio"] = pages
+    code, out, _ = kizuna("portfolio", "--json", "--owner", "maya")
+    assert code == 0
+    assert [item["account_id"] for item in json.loads(out)["items"]] == ["1", "2"]
+    assert {request.query["owner"] for request in played.requests} == {"maya"}
+    assert {request.query["limit"] for request in played.requests} == {"500"}
+
+
+def test_an_empty_portfolio_is_shown_and_exit_1(kizuna: Run, played: PlayedService) -> None:
+    played.routes["GET /v1/portfolio"] = listed()
+    code, out, err = kizuna("portfolio", "--json")
+    assert (code, json.loads(out)) == (1, {"items": []})
+    assert "No account fits" in err
+
+
+def test_account_ids_are_one_segment_of_the_path(kizuna: Run, played: PlayedService) -> None:
+    assert kizuna("health", "a/b c")[0] == 1
+    assert played.requests[-1].path == "/v1/accounts/a%2Fb%20c/health"
+
+
+def test_an_answer_that_is_no_json_says_so(kizuna: Run, played: PlayedService) -> None:
+    played.routes["GET /v1/alerts"] = (200, b"<html>")
+    code, _, err = kizuna("alerts")
+    assert code == 1
+    assert "another program" in err
+
+
+def test_status_tells_ready_from_not_ready_from_silent(
+    kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.routes |= {"GET /readyz": (200, {}), "GET /v1/status": (200, {"lag": 3, "outbox": 1})}
+    code, out, _ = kizuna("status", "--json")
+    assert code == 0
+    assert json.loads(out)["services"][1]["lag"] == 3
+    played.routes["GET /readyz"] = (503, {"reason": "broker"})
+    code, out, _ = kizuna("status")
+    assert code == 1
+    assert "broker" in out
+    monkeypatch.setenv("KIZUNA_HEALTH_URL", "http://127.0.0.1:1")
+    code, out, err = kizuna("status", "--json")
+    assert code == 3
+    assert [state["ready"] for state in json.loads(out)["services"]] == [False, None, False, False, False]
+    assert "health not running: run `make up`" in err
+
+
+def test_a_token_is_minted_with_the_key_of_this_machine(kizuna: Run, tmp_path: Path) -> None:
+    private, public = new_key_pair()
+    assert kizuna("token", "--role", "csm", "--for", "maya")[0] == 2
+    place = tmp_path / ".run" / "secrets" / "private.pem"
+    place.parent.mkdir(parents=True)
+    place.write_text(private)
+    code, out, _ = kizuna("token", "--role", "csm", "--for", "maya", "--expires", "12h")
+    person = Access(public).verify(out.strip())
+    assert (code, person.id, person.role) == (0, "maya", "csm")
+
+
+def test_what_became_of_an_event(kizuna: Run, played: PlayedService) -> None:
+    def counted(request: Request) -> tuple[int, Any]:
+        if request.query["source"] == "web":
+            return 200, {"service": "health", "state": "counted"}
+        return 404, {"code": "not_found", "message": "health knows no such event"}
+
+    played.routes |= {"GET /v1/keys": listed({"source": "web"}), "GET /v1/events/e1": counted}
+    code, out, _ = kizuna("event", "e1", "--json")
+    assert (code, json.loads(out)["source"]) == (0, "web")
+    code, out, err = kizuna("event", "e1", "--source", "crm6", "--json")
+    assert code == 1
+    assert {each["state"] for each in json.loads(out)["services"]} == {"unknown"}
+    assert "--source" in err
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_send_fills_what_is_missing_and_says_so(
+    kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.routes["POST /v1/events"] = (200, TAKEN)
+    whole = '{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"a","data":{"amount":1.10}}'
+    stdin(monkeypatch, f'{whole}\n\n{{"type":"t","id":"2","subject":"a","data":{{}}}}\n')
+    code, out, err = kizuna("send", "-")
+    request = played.requests[-1]
+    first, second = json.loads(request.body)
+    assert code == 0
+    assert "accepted 1" in out
+    assert request.headers["content-type"] == "application/cloudevents-batch+json"
+    assert request.headers["authorization"] == "Bearer kz_key"
+    assert whole.encode() in request.body
+    assert first["id"] == "1"
+    assert (second["id"], second["source"], second["specversion"]) == ("2", "kizuna-cli", "1.0")
+    assert "specversion to 1, source to 1" in err
+
+
+def test_send_names_the_lines_that_were_refused(
+    kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"index": 1, "id": "x", "code": "unknown_type", "message": "type: 'u' is not known"}
+    played.routes["POST /v1/events"] = (200, {**TAKEN, "rejected": [refused]})
+    stdin(monkeypatch, '\n{"type":"t"}\n\n{"type":"u"}\n')
+    code, out, _ = kizuna("send", "-", "--json")
+    assert code == 1
+    assert json.loads(out)["rejections"] == [
+        {"row": 4, "id": "x", "code": "unknown_type", "message": refused["message"]}
+    ]
+
+
+def test_send_waits_as_long_as_ingest_asks(kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([(503, {"code": "not_ready", "message": "no ack"}, {"retry-after": "0"}), (200, TAKEN)])
+    played.routes["POST /v1/events"] = lambda _: next(answers)
+    stdin(monkeypatch, '{"type":"t"}\n')
+    assert kizuna("send", "-")[0] == 0
+    posts = [request.body for request in played.requests if request.method == "POST"]
+    assert len(posts) == 2
+    assert posts[0] == posts[1]
+
+
+@pytest.mark.parametrize("line", ["no json", "[1]", "\ufeff{", '{"a":' * 2000])
+def test_send_names_a_line_that_is_no_object(
+    kizuna: Run, monkeypatch: pytest.MonkeyPatch, played: PlayedService, line: str
+) -> None:
+    stdin(monkeypatch, f'{{"type":"t"}}\n{line}\n')
+    code, _, err = kizuna("send", "-")
+    assert code == 2
+    assert "Line 2" in err
+
+
+def test_send_sends_at_most_500_events_a_request(
+    kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.routes["POST /v1/events"] = lambda request: (200, {**TAKEN, "accepted": len(json.loads(request.body))})
+    stdin(monkeypatch, "".join(f'{{"id":"{n}"}}\n' for n in range(1201)))
+    code, out, _ = kizuna("send", "-", "--json")
+    assert (code, json.loads(out)["accepted"]) == (0, 1201)
+    sizes = [len(json.loads(request.body)) for request in played.requests if request.method == "POST"]
+    assert sorted(sizes) == [201, 500, 500]
+
+
+def test_help_shows_examples_as_written(kizuna: Run) -> None:
+    code, out, _ = kizuna("import", "csv", "--help")
+    assert code == 0
+    assert "  kizuna import csv logins.csv --type kizuna.usage.recorded" in out
