@@ -122,7 +122,7 @@ def fold(account_id: str, said: Iterable[Said], acts: Iterable[Act]) -> tuple[Al
         elif alerts and not _is_over(alerts[-1], each):
             alerts[-1] = _heard(alerts[-1], each)
         elif each.kind != "cleared":
-            alerts.append(_raised(account_id, each))
+            alerts.append(_raised(account_id, each, len(alerts)))
     return tuple(alerts)
 
 
@@ -149,14 +149,20 @@ def unsaid(alert: Alert, said_rank: int | None) -> bool:
 
 def _is_over(alert: Alert, said: Said) -> bool:
     """Whether a new opening comes after the cool-down, so that it belongs to another alert."""
-    fresh = said.kind != "cleared" and said.data.episode != alert.latest.episode and not alert.standing
-    return fresh and alert.quiet_since is not None and said.recorded - alert.quiet_since > COOL_DOWN
+    reopened = not alert.standing and _opens(alert, said)
+    return reopened and alert.quiet_since is not None and said.recorded - alert.quiet_since > COOL_DOWN
 
 
-def _raised(account_id: str, said: Said) -> Alert:
+def _opens(alert: Alert, said: Said) -> bool:
+    """Whether this begins something: an opening (also of an episode that had ended), or an episode not heard of."""
+    return said.kind == "opened" or (said.kind == "updated" and said.data.episode != alert.latest.episode)
+
+
+def _raised(account_id: str, said: Said, earlier: int) -> Alert:
     data = said.data
+    name = f"{fingerprint(account_id, data)}|{data.episode}|{earlier}"
     return Alert(
-        id=blake2b(f"{fingerprint(account_id, data)}|{data.episode}".encode(), digest_size=16).hexdigest(),
+        id=blake2b(name.encode(), digest_size=16).hexdigest(),
         account_id=account_id,
         state="open",
         latest=data,
@@ -171,8 +177,8 @@ def _heard(alert: Alert, said: Said) -> Alert:
     same = said.data.episode == alert.latest.episode
     if said.kind == "cleared":
         return _cleared(alert, said) if same and alert.standing else alert
-    if same and not alert.standing:
-        return alert  # an episode that has ended stays ended, whatever comes late
+    if not alert.standing and not _opens(alert, said):
+        return alert  # an episode that has ended is not revived by what comes late
     return _holds(alert, said)
 
 

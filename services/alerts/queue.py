@@ -73,7 +73,7 @@ class Claim:
 
 
 async def plan(conn: AsyncConnection, planned: Sequence[Planned], now: datetime) -> None:
-    """Add deliveries; one that was planned before stays as it is."""
+    """Add deliveries; one that was planned before stays as it is, unless it was withdrawn: then it waits again."""
     if not planned:
         return
     await execute(
@@ -82,7 +82,9 @@ async def plan(conn: AsyncConnection, planned: Sequence[Planned], now: datetime)
                (id, alert_id, account_id, partition, severity_rank, tier, channel, not_before, planned_at)
            select *, $9::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::smallint[],
                                                  $6::text[], $7::text[], $8::timestamptz[])
-           on conflict (id) do nothing""",
+           on conflict (id) do update
+              set state = 'pending', reason = null, planned_at = excluded.planned_at, not_before = excluded.not_before
+              where delivery.state = 'withdrawn'""",
         [delivery_id(each.alert.id, each.rank, each.tier, each.channel) for each in planned],
         [each.alert.id for each in planned],
         [each.alert.account_id for each in planned],
@@ -96,10 +98,11 @@ async def plan(conn: AsyncConnection, planned: Sequence[Planned], now: datetime)
 
 
 async def said_ranks(conn: AsyncConnection, alert_ids: Sequence[str]) -> dict[str, int]:
-    """Return the highest severity that was ever said, per alert."""
+    """Return the highest severity that was said or still will be, per alert; what was withdrawn was not said."""
     rows = await fetch(
         conn,
-        "select alert_id, max(severity_rank) as rank from delivery where alert_id = any($1) group by alert_id",
+        "select alert_id, max(severity_rank) as rank from delivery "
+        "where alert_id = any($1) and state <> 'withdrawn' group by alert_id",
         list(alert_ids),
     )
     return {row.alert_id: row.rank for row in rows}

@@ -88,6 +88,22 @@ async def test_what_cleared_before_it_was_said_is_withdrawn(desk: Desk, inbox: L
     assert inbox.messages() == []
 
 
+async def test_a_relapse_is_said_when_the_first_time_was_not(desk: Desk, inbox: LocalInbox) -> None:
+    opened = told("acme")
+    await desk.tell(owner("acme", JANE), opened)
+    await desk.tell(told("acme", "cleared", opened.time + timedelta(minutes=1)))
+    assert await desk.send() == 0
+    assert deliveries(await desk.alerts()) == {"slack": "withdrawn", "email": "withdrawn"}
+    await desk.tell(told("acme", "opened", opened.time + timedelta(hours=1), episode="second"))
+    await desk.send_until(all_sent)
+    await desk.tell(told("acme", "cleared", opened.time + timedelta(hours=2), episode="second"))
+    await desk.tell(told("acme", "opened", opened.time + timedelta(hours=3), episode="third"))
+    assert await desk.send() == 0, "a relapse of what was said is quiet"
+    [item] = await desk.alerts()
+    assert item["state"] == "open"
+    assert len(inbox.messages()) == 2
+
+
 async def test_more_than_ten_for_one_person_become_one_summary(desk: Desk, inbox: LocalInbox) -> None:
     names = [f"a{number:02}" for number in range(14)]
     await desk.tell(*(owner(name, JANE) for name in names), *(told(name, late=True) for name in names))

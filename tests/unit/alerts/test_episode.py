@@ -51,9 +51,9 @@ class Lives(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
 
     @precondition(lambda self: not self.holds)
-    @rule(severity=SEVERITIES)
-    def opens(self, severity: str) -> None:
-        self.episode += 1
+    @rule(severity=SEVERITIES, anew=st.booleans())
+    def opens(self, severity: str, anew: bool) -> None:  # a signal may return under the name it had
+        self.episode += anew
         self._tell("opened", severity)
         if self.ended is None or self.now - self.ended > COOL_DOWN:
             self.said = None
