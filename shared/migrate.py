@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from alembic import command, context
 from alembic.config import Config
@@ -21,12 +21,13 @@ from asyncpg import InvalidCatalogNameError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from shared.database_roles import SERVICES, password_variable, role_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
 
-SERVICES = ("ingest", "health", "revenue", "alerts")
 _LOCK = 0x6B697A756E61  # "kizuna": any number that nobody else locks
 
 
@@ -58,18 +59,6 @@ async def migrate(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def service_url(admin_url: str, service: str, password: str) -> str:
-    """URL under which `service` reaches the administrator's database as its own role."""
-    parts = urlsplit(admin_url)
-    place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{role_of(service)}:{quote(password, safe='')}@{place}").geturl()
-
-
-def role_of(service: str) -> str:
-    """Name of the database role of `service`, which owns the schema named like the service and nothing else."""
-    return f"kizuna_{service}"
-
-
 def has_migrations(service: str) -> bool:
     """Whether `service` brings alembic revisions."""
     return (_folder(service) / "env.py").exists()
@@ -87,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m shared.migrate", description="Roles, schemas and tables.")
     parser.add_argument("--service", choices=SERVICES, action="append", help="only this service (may be repeated)")
     chosen = parser.parse_args(arguments).service or SERVICES
-    passwords = {service: _from_environment(f"KIZUNA_{service.upper()}_DB_PASSWORD") for service in chosen}
+    passwords = {service: _from_environment(password_variable(service)) for service in chosen}
     url = _from_environment("DATABASE_URL")
     try:
         lines = asyncio.run(migrate(url, passwords))

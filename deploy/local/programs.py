@@ -12,7 +12,7 @@ from deploy.local.plan import variable
 from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Program
-from shared.migrate import service_url
+from shared.database_roles import password_variable, service_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,12 @@ def service(plan: Plan, name: str) -> Program:
     # -P: with the working directory on the path, another checkout's code could be started.
     command = (PYTHON, "-P", "-m", plan.modules[name])
     return Program(name, command, plan.folder, _inbox(plan) if name == "inbox" else _service(plan, name))
+
+
+def migration(plan: Plan) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the migration step: the command, and the environment that names administrator and passwords."""
+    words = {password_variable(name): word for name, word in credentials.passwords(plan.folder).items()}
+    return (PYTHON, "-P", "-m", "shared.migrate"), _inherited() | words | {"DATABASE_URL": database_url(plan)}
 
 
 def _service(plan: Plan, name: str) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ from deploy.local.processes import Program, StackError, wait_for
 from deploy.local.report import say
 from deploy.local.standing import readiness
 from deploy.local.topics import make_topics
-from shared.migrate import MigrationError, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,10 +113,10 @@ def _start(plan: Plan) -> None:
 
 
 def _migrate(plan: Plan) -> None:
-    try:
-        asyncio.run(migrate(programs.database_url(plan), credentials.passwords(plan.folder)))
-    except MigrationError as error:
-        raise StackError(f"Migrations failed: {error}") from error
+    command, environment = programs.migration(plan)
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise StackError(done.stderr.strip())
     say("migrations", "up to date")
 
 

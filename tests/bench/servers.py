@@ -21,9 +21,10 @@ from deploy.local.postgres import Postgres
 from deploy.local.processes import wait_for
 from deploy.local.topics import make_topics
 from shared.access import mint, new_key_pair
+from shared.database_roles import service_url
 from shared.events import Event, UsageRecorded, encode_event
 from shared.kafka import Record, create_topics
-from shared.migrate import migrate, service_url
+from shared.migrate import migrate
 from shared.produce import Publisher
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from deploy.local.plan import plan_of
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from shared import migrate
+from shared.database_roles import service_url
 
 ServiceDatabase = Callable[[str], Awaitable[str]]
 
@@ -50,7 +51,7 @@ def service_database(database_url: str) -> ServiceDatabase:
 
     async def make(service: str) -> str:
         await migrate.migrate(database_url, {service: "secret"})
-        url = migrate.service_url(database_url, service, "secret")
+        url = service_url(database_url, service, "secret")
         if not migrate.has_migrations(service):
             await _create_tables(url, service)
         return url

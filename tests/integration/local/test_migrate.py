@@ -16,9 +16,10 @@ import pytest
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from shared import migrate
+from shared.database_roles import SERVICES, password_variable, role_of, service_url
 from tests.plugins.postgres import ServiceDatabase
 
-SECRETS = {service: f"it's {service}'s \\ secret%" for service in migrate.SERVICES}
+SECRETS = {service: f"it's {service}'s \\ secret%" for service in SERVICES}
 
 
 @asynccontextmanager
@@ -31,20 +32,20 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 def run(url: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
-    given = {f"KIZUNA_{name.upper()}_DB_PASSWORD": word for name, word in SECRETS.items()}
+    given = {password_variable(name): word for name, word in SECRETS.items()}
     environ = os.environ | given | {"DATABASE_URL": url or ""}
     command = [sys.executable, "-m", "shared.migrate", *arguments]
     return subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("mine", migrate.SERVICES)
+@pytest.mark.parametrize("mine", SERVICES)
 async def test_a_role_owns_its_schema_and_nothing_else(mine: str, database_url: str) -> None:
     await migrate.migrate(database_url, SECRETS)
-    async with connected(migrate.service_url(database_url, mine, SECRETS[mine])) as connection:
+    async with connected(service_url(database_url, mine, SECRETS[mine])) as connection:
         await connection.execute("CREATE TABLE own (id int); INSERT INTO own VALUES (1); DROP TABLE own")
         assert await connection.fetchval("SELECT current_schema()") == mine
-        forbidden = [f"CREATE TABLE {other}.any ()" for other in migrate.SERVICES if other != mine]
-        forbidden += [f"TABLE {other}.alembic_version" for other in migrate.SERVICES if other != mine]
+        forbidden = [f"CREATE TABLE {other}.any ()" for other in SERVICES if other != mine]
+        forbidden += [f"TABLE {other}.alembic_version" for other in SERVICES if other != mine]
         forbidden += ["CREATE TABLE public.any ()", "CREATE SCHEMA another", "CREATE ROLE another", "SET ROLE postgres"]
         for statement in forbidden:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -52,14 +53,14 @@ async def test_a_role_owns_its_schema_and_nothing_else(mine: str, database_url: 
 
 
 async def test_tables_are_made_by_and_for_the_service(service_database: ServiceDatabase, database_url: str) -> None:
-    for service in migrate.SERVICES:
+    for service in SERVICES:
         await service_database(service)
     async with connected(database_url) as connection:
         rows = await connection.fetch(
             "SELECT schemaname, tableowner FROM pg_tables WHERE schemaname !~ '^(pg_|information_schema)'"
         )
     assert {(row["schemaname"], row["tableowner"]) for row in rows} == {
-        (service, migrate.role_of(service)) for service in migrate.SERVICES
+        (service, role_of(service)) for service in SERVICES
     }
 
 
@@ -68,10 +69,10 @@ async def test_a_repetition_changes_nothing_and_a_new_password_counts(database_u
     began = time.monotonic()
     assert await migrate.migrate(database_url, SECRETS | {"health": "another"}) == first
     assert time.monotonic() - began < 2
-    async with connected(migrate.service_url(database_url, "health", "another")):
+    async with connected(service_url(database_url, "health", "another")):
         pass
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(migrate.service_url(database_url, "health", SECRETS["health"]))
+        await asyncpg.connect(service_url(database_url, "health", SECRETS["health"]))
 
 
 async def test_two_at_once_wait_for_one_another(database_url: str) -> None:
@@ -83,7 +84,7 @@ async def test_a_database_that_does_not_exist_is_made(database_url: str) -> None
     fresh = f"{database_url}_fresh"
     try:
         await migrate.migrate(fresh, {"ingest": "secret"})
-        async with connected(migrate.service_url(fresh, "ingest", "secret")):
+        async with connected(service_url(fresh, "ingest", "secret")):
             pass
     finally:
         async with connected(database_url) as connection:
@@ -106,7 +107,7 @@ async def test_an_administrator_needs_no_superuser(tmp_path: Path) -> None:
 def test_the_command_says_what_it_did_and_what_it_lacks(database_url: str) -> None:
     done = run(database_url)
     assert done.returncode == 0, done.stderr
-    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == list(migrate.SERVICES)
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == list(SERVICES)
     assert run(database_url, "--service", "revenue").stdout.startswith("revenue: ")
     assert "DATABASE_URL is not set" in run(None).stderr
     refused = run(f"postgresql://nobody:wrong@127.0.0.1:{free_port()}/kizuna")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cli.environment import parse
-from deploy.local import credentials, report, stack
+from deploy.local import credentials, programs, report, stack
 from deploy.local.plan import MODULES, Plan, plan_of, variable
 from deploy.local.ports import HOST, answers
 from deploy.local.processes import Program, StackError
@@ -108,12 +108,13 @@ def test_what_already_ran_survives_a_failed_up(new_plan: NewPlan, monkeypatch: p
 def test_a_service_that_does_not_get_ready_is_reported_with_its_own_reason(
     new_plan: NewPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = new_plan()
+    plan = replace(new_plan(), database="postgresql://admin@127.0.0.1:1/kizuna")
     monkeypatch.setenv("KIZUNA_STUB_REVENUE", "unready")
-    monkeypatch.setattr(stack, "_UP_SECONDS", 6.0)
-    with pytest.raises(StackError, match=r"revenue: .*/readyz says 503 .*stub says no"):
-        stack.up(plan)
-    assert left_behind(plan) == []
+    revenue = programs.service(plan, "revenue")
+    revenue.start()
+    revenue.await_ready(lambda: answers(plan.ports["revenue"]), 30)
+    with pytest.raises(StackError, match=r"revenue: .*/readyz says 503 .*stub says no(?s:.*)REVENUE starts"):
+        stack._await_ready(plan, [revenue], 0.5)
 
 
 def test_what_was_not_read_in_time_is_named_as_lost(new_plan: NewPlan, monkeypatch: pytest.MonkeyPatch) -> None:
