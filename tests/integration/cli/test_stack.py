@@ -1,4 +1,4 @@
-"""The command line against the running stack: history imported, events followed, keys made and revoked, the demo played."""
+"""The command line against the running stack: history imported, events followed, keys made, the demo played."""
 
 import csv
 import json

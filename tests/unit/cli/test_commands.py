@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.access import Access, new_key_pair
-from tests.plugins.cli import PlayedService, Request
+from tests.plugins.cli import Answer, PlayedService, Request
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -238,7 +238,8 @@ def test_send_names_the_lines_that_were_refused(
 
 
 def test_send_waits_as_long_as_ingest_asks(kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([(503, {"code": "not_ready", "message": "no ack"}, {"retry-after": "0"}), (200, TAKEN)])
+    full: Answer = (503, {"code": "not_ready", "message": "no ack"}, {"retry-after": "0"})
+    answers = iter([full, (200, TAKEN)])
     played.routes["POST /v1/events"] = lambda _: next(answers)
     stdin(monkeypatch, '{"type":"t"}\n')
     assert kizuna("send", "-")[0] == 0

@@ -79,9 +79,9 @@ def test_a_snapshot_is_worth_exactly_its_row_however_odd(mrr: Decimal, seats: in
 
 def test_a_plan_has_its_seats_as_quantity_and_an_add_on_has_one() -> None:
     plan = {"mrr": "2000", "quantity": "100", "units": "users", "bill_period_months": "12"}
-    assert crm6.priced(plan) == (100, 240)
-    assert crm6.priced(plan | {"units": "search", "quantity": "5000"}) == (1, 24000)
-    assert crm6.priced(plan | {"mrr": "100", "quantity": "3", "bill_period_months": "1"}) == (1, 100)
+    assert crm6.priced(plan) == (100, Decimal(240))
+    assert crm6.priced(plan | {"units": "search", "quantity": "5000"}) == (1, Decimal(24000))
+    assert crm6.priced(plan | {"mrr": "100", "quantity": "3", "bill_period_months": "1"}) == (1, Decimal(100))
 
 
 def test_only_a_chain_that_is_not_continued_ends(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from cli.importer.general import Columns, Target
 from cli.importer.meter import Meter
 from cli.importer.run import Journal, run_import
 from cli.importer.sender import LONGEST_PAUSE, Door, Tally, deliver, pause
-from tests.plugins.cli import PlayedService, Request
+from tests.plugins.cli import Answer, PlayedService, Request
 
 Run = Callable[..., tuple[int, str, str]]
 EVENTS = "event_time,account_id,user_id,event_type_name,event_value"
@@ -107,8 +107,8 @@ def test_a_resumed_import_sends_every_row_at_least_once(
 def test_the_checkpoint_is_behind_the_oldest_request_in_flight(played: PlayedService) -> None:
     calls, seen = count(), list[int]()
 
-    def answer(request: Request) -> tuple[int, Any]:
-        return (503, {}, {"retry-after": "0"}) if next(calls) == 0 else taking(request)  # type: ignore[return-value]
+    def answer(request: Request) -> Answer:
+        return (503, {}, {"retry-after": "0"}) if next(calls) == 0 else taking(request)
 
     played.routes["POST /v1/events"] = answer
     work = batches(counting(100)(1), Limits(events=10))
