@@ -13,7 +13,7 @@ from services.health.stored import Row, Split, aliases, fact_of
 from shared.db import execute, fetch, fetch_one
 from shared.events import Event
 
-LOOK_BACK = timedelta(days=400)
+LOOK_BACK = timedelta(days=500)
 """How much usage is loaded before the moment that is asked about; no rule looks further back."""
 
 

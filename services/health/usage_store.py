@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,20 +43,22 @@ async def days(
 ) -> dict[str, list[tuple[date, Tally]]]:
     """Return by account the days from `since` on, and its first day, as they were known at `known_at` (None: now)."""
     changed = await _changed_since(conn, accounts, known_at) if known_at else set()
+    # one JSON text an account: ten times as fast as a row a day through the driver
     rows = await fetch(
         conn,
-        """select * from usage_day u where account_id = any($1)
-           and (day >= $2 or day = (select min(day) from usage_day f where f.account_id = u.account_id))""",
+        """select account_id, json_agg(json_build_array(
+               day, persons, events, quantity::text, errors, calls, live_at, history_at) order by day)::text as days
+           from usage_day u where account_id = any($1)
+               and (day >= $2 or day = (select min(day) from usage_day f where f.account_id = u.account_id))
+           group by account_id""",
         [account for account in accounts if account not in changed],
         since,
     )
-    found = {(row.account_id, row.day): _tally(row) for row in rows}
+    found = {row.account_id: [(cells[0], Tally(*cells[1:])) for cells in _DAYS.decode(row.days)] for row in rows}
     if known_at and changed:
-        found |= await _days_as_known(conn, sorted(changed), since, known_at)
-    by_account: dict[str, list[tuple[date, Tally]]] = {}
-    for (account, day), tally in found.items():
-        by_account.setdefault(account, []).append((day, tally))
-    return by_account
+        for (account, day), tally in (await _days_as_known(conn, sorted(changed), since, known_at)).items():
+            found.setdefault(account, []).append((day, tally))
+    return found
 
 
 async def counts(
@@ -74,6 +77,10 @@ async def counts(
         last,
         known_at,
     )
+
+
+_Cells = tuple[date, set[int], dict[str, int], Decimal, int, int, datetime | None, datetime | None]
+_DAYS = msgspec.json.Decoder(list[_Cells])
 
 
 async def _changed_since(conn: AsyncConnection, accounts: Sequence[str], known_at: datetime) -> set[str]:

@@ -24,7 +24,7 @@ from shared.events import (
     UsageRecorded,
 )
 
-NAMES = {
+NAMES: dict[type, str] = {
     UsageRecorded: "kizuna.usage.recorded",
     AccountProfiled: "kizuna.account.profiled",
     OwnerAssigned: "kizuna.account.owner_assigned",
