@@ -56,7 +56,7 @@ def health(facts: AccountFacts, as_of: datetime, definition: Definition, measure
     yesterday = as_of.astimezone(facts.zone).date() - timedelta(days=1)
     ended = _days(yesterday - timedelta(days=window - 1), yesterday)
     known = [_at_end(view, day, definition, measures).value for day in ended]
-    band = _band(now.value, known, definition)
+    band = _band(now, known, definition)
     return Health(as_of, definition, now, band, trend(known, now.value, definition.trend))
 
 
@@ -71,7 +71,7 @@ def history(
     found = []
     for place, day in enumerate(_days(first, last), start=window):
         now = scores[day]
-        band = _band(now.value, values[place - window : place], definition)
+        band = _band(now, values[place - window : place], definition)
         found.append(Day(day, now.value, band, now.coverage))
     return tuple(found)
 
@@ -117,10 +117,14 @@ def trend(values: Sequence[float | None], now: float | None, rule: TrendRule) ->
     return "up" if slope > 0 else "down"
 
 
-def _band(now: float | None, midnights: Sequence[float | None], definition: Definition) -> str:
-    if now is None:
+def _band(now: Score, midnights: Sequence[float | None], definition: Definition) -> str:
+    """Return the band: folded over the midnights, except that a gate speaks at once, since a fact is no noise."""
+    if now.value is None:
         return UNKNOWN
-    return fold_band(midnights[-definition.hysteresis.window_days :], definition) or band_of(now, definition.bands)
+    own = band_of(now.value, definition.bands)
+    folded = fold_band(midnights[-definition.hysteresis.window_days :], definition) or own
+    held_down = any(term.effect < 0 for term in now.gates)
+    return min(own, folded, key=BANDS.index) if held_down else folded
 
 
 def _slope(points: Sequence[tuple[int, float]]) -> float:
