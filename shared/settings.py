@@ -37,7 +37,8 @@ class ServiceSettings(BaseSettings):
             values: dict[str, Any] = {**_from_files(prefix, cls), **overrides}
             return cls(**values)
         except ValidationError as error:
-            lines = [f"  {prefix}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+            wrong = [("".join(f"{prefix}{str(at).upper()}: " for at in e["loc"][:1]), e["msg"]) for e in error.errors()]
+            lines = [f"  {where}{what}" for where, what in wrong]
             raise SystemExit("Settings are missing or wrong:\n" + "\n".join(lines)) from None
 
 

@@ -14,13 +14,14 @@ def upgrade() -> None:
     runtime = sa.MetaData()
     runtime_tables(runtime)
     runtime.create_all(op.get_bind())
+    _owners()
     _facts()
     _alerts()
     _deliveries()
     _only_append("action")
 
 
-def _facts() -> None:
+def _owners() -> None:
     op.create_table(
         "owner_fact",
         sa.Column("event_key", sa.LargeBinary(), nullable=False),
@@ -41,6 +42,9 @@ def _facts() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("person_by_id", "person", ["person_id"], unique=False)
+
+
+def _facts() -> None:
     op.create_table(
         "profile_fact",
         sa.Column("event_key", sa.LargeBinary(), nullable=False),
