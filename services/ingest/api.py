@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.db import Database
     from shared.produce import Publisher
 
+BIGINT = 2**63
 Cursor = Annotated[str | None, Query()]
 
 
@@ -40,7 +41,7 @@ class ReplayRequest(BaseModel):
     """Which dead letters to try again: of one reason, or by id, or (with neither) all that were not replayed."""
 
     reason: str | None = None
-    ids: list[int] | None = None
+    ids: list[Annotated[int, Field(ge=0, lt=BIGINT)]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _add_keys(app: FastAPI, desk: Desk) -> None:
         after = decode_cursor(cursor) or ""
         async with desk.database.snapshot() as conn:
             rows = await queries.list_keys(conn, _text(str(after)) or "", limit + 1)
-        return page([dict(row._mapping) for row in rows], limit, lambda item: item["id"])  # noqa: SLF001 - documented
+        return page([row._asdict() for row in rows], limit, lambda item: item["id"])
 
     @app.delete("/v1/keys/{key_id}")
     async def revoke(request: Request, key_id: str) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _add_dead_letters(app: FastAPI, desk: Desk) -> None:
     async def dead_letters(reason: str | None = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
         """List what ingest refused, oldest first."""
         after = decode_cursor(cursor) or 0
-        if not isinstance(after, int):
+        if not isinstance(after, int) or after >= BIGINT:
             raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
         async with desk.database.snapshot() as conn:
             found = await deadletters.listing(conn, _text(reason), after, limit + 1)

@@ -111,9 +111,9 @@ def storable(text: str | None) -> str | None:
     return text and text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, rename="camel"):
     id: Any = None
-    messageId: Any = None  # noqa: N815 - Segment's own name
+    message_id: Any = None
 
 
 _NAMED: Final = msgspec.json.Decoder(_Named)
@@ -134,5 +134,5 @@ def _id_in(raw: bytes) -> str | None:
         named = _NAMED.decode(raw[: 2 * MAX_BYTES])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    found = named.messageId if named.id is None else named.id
+    found = named.message_id if named.id is None else named.id
     return str(found)[:255] if isinstance(found, str | int) else None

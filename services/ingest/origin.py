@@ -1,10 +1,8 @@
 """Owns what surrounds an event on its way in, and what ingest says back about it."""
 
-from __future__ import annotations
-
 import re
 import secrets
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
+from datetime import datetime
 from typing import Final
 
 import msgspec

@@ -20,11 +20,13 @@ REMEMBERED: Final = "kizuna.contact.upserted"
 """Who a person is waits without being reported as parked."""
 
 _FACTS: Final = {
-    "membership": "concat_ws(chr(31), person_id, extract(epoch from at), account_id)",
-    "person": "concat_ws(chr(31), person_id, root)",
-    "alias": "concat_ws(chr(31), previous_id, person_id)",
-    "parked": "concat_ws(chr(31), source, event_id, event_type, person_id, extract(epoch from at))",
+    "membership": "select concat_ws(chr(31), person_id, extract(epoch from at), account_id) as fact from membership",
+    "person": "select concat_ws(chr(31), person_id, root) as fact from person",
+    "alias": "select concat_ws(chr(31), previous_id, person_id) as fact from alias",
+    "parked": """select concat_ws(chr(31), source, event_id, event_type, person_id, extract(epoch from at)) as fact
+                 from parked""",
 }
+_MIX: Final = ("select count(*) as n, coalesce(sum(hashtextextended(fact, 0)::numeric), 0) as mix from (", ") as facts")
 
 
 async def add_key(conn: AsyncConnection, key: WriteKey, name: str | None, by: str, at: datetime) -> None:
@@ -101,17 +103,14 @@ async def counts(conn: AsyncConnection) -> dict[str, Any]:
                   (select count(*) from membership) as memberships""",
         REMEMBERED,
     )
-    return dict(row._mapping) if row else {}  # noqa: SLF001 - SQLAlchemy's documented accessor
+    return row._asdict() if row else {}
 
 
 async def fingerprint(conn: AsyncConnection) -> str:
     """Return a hash of who belongs where and what waits, without clocks, receipt times and secrets."""
     parts = []
-    for table, text in _FACTS.items():
-        row = await fetch_one(
-            conn,
-            f"select count(*) as n, coalesce(sum(hashtextextended({text}, 0)::numeric), 0) as mix from {table}",  # noqa: S608 - constants
-        )
+    for table, facts in _FACTS.items():
+        row = await fetch_one(conn, facts.join(_MIX))
         parts.append(f"{table} {row.n} {row.mix}" if row else table)
     return sha256("\n".join(parts).encode()).hexdigest()
 

@@ -61,7 +61,7 @@ def read_batch(body: bytes) -> Batch:
         raise BadRequest('The body needs a list of calls: {"batch": […]}.', code="bad_batch") from None
     except (msgspec.DecodeError, RecursionError):
         return _cut_batch(body)
-    return Batch(raws, _text(envelope.writeKey), _instant(envelope.sentAt))
+    return Batch(raws, _text(envelope.write_key), _instant(envelope.sent_at))
 
 
 def read_single(body: bytes) -> Batch:
@@ -71,7 +71,7 @@ def read_single(body: bytes) -> Batch:
     except (msgspec.DecodeError, RecursionError):
         found = split.members(body)
         return Batch([body], _text(found.get(b"writeKey", b"null")), _instant(found.get(b"sentAt", b"null")))
-    return Batch([body], _text(envelope.writeKey), _instant(envelope.sentAt))
+    return Batch([body], _text(envelope.write_key), _instant(envelope.sent_at))
 
 
 def understand(raw: bytes, call: str | None, origin: Origin) -> Meant:
@@ -120,8 +120,8 @@ class _Circumstances:
 _Key = str | int | float | None
 
 
-class _Context(msgspec.Struct):
-    groupId: _Key = None  # noqa: N815 - Segment's own name
+class _Context(msgspec.Struct, rename="camel"):
+    group_id: _Key = None
     backfill: bool | None = None
     traits: dict[str, msgspec.Raw] | None = None
 
@@ -144,12 +144,12 @@ class _Call(msgspec.Struct, rename="camel"):
     sent_at: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Single(msgspec.Struct):
-    writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - Segment's own name
-    sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - Segment's own name
+class _Single(msgspec.Struct, rename="camel"):
+    write_key: msgspec.Raw = msgspec.Raw(b"null")
+    sent_at: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Batch(_Single, kw_only=True):
+class _Batch(_Single, kw_only=True, rename="camel"):
     batch: list[msgspec.Raw]
 
 
@@ -220,7 +220,7 @@ def _person(said: _Call) -> str | None:
 
 
 def _account(said: _Call) -> str | None:
-    return _key(said.context.groupId) if said.context else None
+    return _key(said.context.group_id) if said.context else None
 
 
 def _traits(said: _Call) -> dict[str, msgspec.Raw]:

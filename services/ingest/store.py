@@ -25,7 +25,7 @@ T = TypeVar("T")
 DEADLINE_SECONDS: Final = 2.0
 CATCH_UP: Final = 500
 
-_SAME_PERSON: Final = """
+_RULE: Final = """
     cross join lateral (
         select array(
             select p.person_id from person p
@@ -42,6 +42,26 @@ _SAME_PERSON: Final = """
         where m.person_id = any(same.ids) and m.at > w.at order by m.at, m.account_id limit 1
     ) after on true"""
 """The account of an event: that of the person's group call latest at or before its time, else the earliest after it."""
+
+_ACCOUNTS: Final = _RULE.join(
+    (
+        """select coalesce(before.account_id, after.account_id) as account_id
+           from unnest($1::text[], $2::timestamptz[]) with ordinality as w(person_id, at, n)""",
+        " order by w.n",
+    )
+)
+_RELEASABLE: Final = _RULE.join(
+    (
+        """select w.source, w.event_id, w.event, coalesce(before.account_id, after.account_id) as account_id
+           from parked w""",
+        """
+           where ($1::text[] is null or w.person_id = any($1) or w.person_id in (
+                     select p.person_id from person p
+                     where p.root in (select q.root from person q where q.person_id = any($1))))
+             and coalesce(before.account_id, after.account_id) is not null
+           order by w.at, w.source, w.event_id limit $2""",
+    )
+)
 
 
 class Membership(NamedTuple):
@@ -188,13 +208,7 @@ async def aliases_to_tell(
 
 async def accounts(conn: AsyncConnection, wanted: Sequence[tuple[str, datetime]]) -> list[str | None]:
     """Return the account of each (person, time), None where the person belongs to none."""
-    rows = await fetch(
-        conn,
-        f"""select coalesce(before.account_id, after.account_id) as account_id
-            from unnest($1::text[], $2::timestamptz[]) with ordinality as w(person_id, at, n) {_SAME_PERSON}
-            order by w.n""",  # noqa: S608 - a constant of this file
-        *_columns(wanted, 2),
-    )
+    rows = await fetch(conn, _ACCOUNTS, *_columns(wanted, 2))
     return [row.account_id for row in rows]
 
 
@@ -233,25 +247,16 @@ async def parked_count(conn: AsyncConnection) -> int:
 
 async def releasable(conn: AsyncConnection, persons: Sequence[str] | None) -> list[Row[Any]]:
     """Return up to `CATCH_UP` waiting events with their accounts: of some persons (by any of their ids), or of all."""
-    return await fetch(
-        conn,
-        f"""select w.source, w.event_id, w.event, coalesce(before.account_id, after.account_id) as account_id
-            from parked w {_SAME_PERSON}
-            where ($1::text[] is null or w.person_id = any($1) or w.person_id in (
-                      select p.person_id from person p
-                      where p.root in (select q.root from person q where q.person_id = any($1))))
-              and coalesce(before.account_id, after.account_id) is not null
-            order by w.at, w.source, w.event_id limit {CATCH_UP}""",  # noqa: S608 - constants of this file
-        persons,
-    )
+    return await fetch(conn, _RELEASABLE, persons, CATCH_UP)
 
 
 async def expired(conn: AsyncConnection, before: datetime) -> list[Row[Any]]:
     """Return up to `CATCH_UP` events that wait since before a moment, oldest first."""
     return await fetch(
         conn,
-        f"select source, event_id, event from parked where parked_at < $1 order by parked_at limit {CATCH_UP}",  # noqa: S608 - a constant
+        "select source, event_id, event from parked where parked_at < $1 order by parked_at limit $2",
         before,
+        CATCH_UP,
     )
 
 

@@ -102,7 +102,8 @@ def test_no_array_is_no_batch(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [b"", b"text/plain", b"application/xml", b"application/cloudevents+xml", b"application/json; charset=latin-1"]
+    "kind",
+    [b"", b"text/plain", b"application/xml", b"application/cloudevents+xml", b"application/json; charset=latin-1"],
 )
 def test_other_content_types_are_not_read(kind: bytes) -> None:
     with pytest.raises(UnsupportedMedia):

@@ -112,9 +112,12 @@ def test_of_an_overlong_event_the_beginning_is_kept() -> None:
     assert (len(letter.raw), letter.replayable) == (128 * 1024, False)
 
 
-@given(st.binary(max_size=100) | st.dictionaries(st.sampled_from(["id", "messageId"]), st.text() | st.integers()).map(
-    lambda found: json.dumps(found).encode()
-))
+@given(
+    st.binary(max_size=100)
+    | st.dictionaries(st.sampled_from(["id", "messageId"]), st.text() | st.integers()).map(
+        lambda found: json.dumps(found).encode()
+    )
+)
 def test_any_refusal_can_be_stored(raw: bytes) -> None:
     letter = items.letter(items.refusal(0, raw, BadEvent("x", "\0\ud800")), raw, origin())
     assert "\0" not in (letter.event_id or "") + letter.message
@@ -123,7 +126,14 @@ def test_any_refusal_can_be_stored(raw: bytes) -> None:
 
 def test_trace_contexts_are_taken_if_valid() -> None:
     assert traceparent(TRACE.encode()) == TRACE
-    for bad in (None, b"", b"x", TRACE.upper().encode(), b"ff" + TRACE[2:].encode(), b"00-" + b"0" * 32 + TRACE[35:].encode()):
+    for bad in (
+        None,
+        b"",
+        b"x",
+        TRACE.upper().encode(),
+        b"ff" + TRACE[2:].encode(),
+        b"00-" + b"0" * 32 + TRACE[35:].encode(),
+    ):
         made = traceparent(bad)
         assert made != (bad or b"").decode()
         assert traceparent(made.encode()) == made

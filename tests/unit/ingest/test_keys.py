@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.ingest import keys
 from services.ingest.keys import KeyRing, WriteKey, checked_scopes, checked_source, digest_of, new_key, presented
 from shared.errors import BadRequest, NotReady, Unauthorized
+from tests.plugins.runtime import until
 
 
 class Shelf:
@@ -86,8 +87,7 @@ async def test_known_keys_count_while_the_database_is_down() -> None:
     await ring.renew()
     shelf.down = True
     running = asyncio.create_task(ring.run(stop))
-    while shelf.asked < 2:
-        await asyncio.sleep(0)
+    await until(lambda: shelf.asked >= 2)
     assert await ring.check(secret) == key
     stop.set()
     await running
@@ -96,9 +96,9 @@ async def test_known_keys_count_while_the_database_is_down() -> None:
 async def test_before_the_first_look_nobody_is_told_that_his_key_is_wrong() -> None:
     shelf = Shelf()
     shelf.down = True
-    for given in (new_key()[0], "nonsense", None):
+    for key in (new_key()[0], "nonsense", None):
         with pytest.raises(NotReady):
-            await KeyRing(shelf.load).check(given)
+            await KeyRing(shelf.load).check(key)
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_characters=":"), min_size=1, max_size=60))

@@ -15,7 +15,11 @@ from shared.events import CODES, decode_untrusted
 from tests.unit.ingest.recordings import RECEIVED, TRACE, call, origin, recordings, requests
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
@@ -226,7 +230,19 @@ def test_a_damaged_neighbour_does_not_hide_the_others() -> None:
         assert (batch.raws, batch.write_key) == ([good, bad, good], "kz_1")
 
 
-BROKEN = (b"", b"[]", b"1", b'"x"', b"{", b'{"batch":1}', b'{"batch":null}', b'{"batch":{}}', b"{}", b"\xff", b'{"batch":[')
+BROKEN = (
+    b"",
+    b"[]",
+    b"1",
+    b'"x"',
+    b"{",
+    b'{"batch":1}',
+    b'{"batch":null}',
+    b'{"batch":{}}',
+    b"{}",
+    b"\xff",
+    b'{"batch":[',
+)
 
 
 @pytest.mark.parametrize("body", BROKEN)

@@ -11,7 +11,9 @@ from services.ingest import traits
 from shared.events import AccountProfiled, ContactUpserted
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=3)
-NAMES = st.sampled_from([*"xyz", "name", "tier", "timezone", "timeZone", "startedOn", "roles", "email", "active", "title"])
+NAMES = st.sampled_from(
+    [*"xyz", "name", "tier", "timezone", "timeZone", "startedOn", "roles", "email", "active", "title"]
+)
 
 
 def raw(given: dict[str, Any]) -> traits.Traits:
