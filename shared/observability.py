@@ -50,4 +50,10 @@ def configure_logging(service: str) -> None:
             ],
         )
     )
+    handler.addFilter(_is_news)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Drop what is no news: that a broker cannot number producers is learned by asking, at every start."""
+    return not record.getMessage().startswith("Unexpected error during InitProducerIdRequest")

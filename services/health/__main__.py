@@ -1,10 +1,8 @@
 """`python -m services.health`."""
 
-import asyncio
-import sys
-
 from services.health.app import run
 from services.health.settings import Settings
+from shared.service import run_process
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(Settings.load())))
+    run_process(lambda: run(Settings.load()))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -16,6 +17,7 @@ from services.health.settings import Settings
 from services.health.store import fingerprint
 from shared.consuming import Runtime, Service, run_consuming_service
 from shared.db import Database
+from shared.due import Pace
 from shared.service import Part
 
 
@@ -33,6 +35,7 @@ def build(settings: Settings) -> Service:
         evaluator=HealthEvaluator(rules, settings.time_zone),
         api=partial(build_api, rules),
         fingerprint=fingerprint,
+        pace=Pace(usage_pause=timedelta(seconds=settings.usage_pause)),
         parts=partial(_parts, rules),
     )
 

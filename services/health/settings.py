@@ -1,4 +1,4 @@
-"""What health is told from outside: what every service is told, and nothing of its own yet."""
+"""What health is told from outside: what every service is told, and how often usage is looked at."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -12,3 +12,4 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="KIZUNA_HEALTH_")
 
     port: int = Field(default=8002, ge=1, le=65535)
+    usage_pause: float = Field(default=900, ge=0, description="Seconds between two looks at an account for usage alone")

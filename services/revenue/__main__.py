@@ -1,10 +1,8 @@
 """`python -m services.revenue`."""
 
-import asyncio
-import sys
-
 from services.revenue.app import run
 from services.revenue.settings import Settings
+from shared.service import run_process
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(Settings.load())))
+    run_process(lambda: run(Settings.load()))
