@@ -4,6 +4,7 @@ import random
 from datetime import UTC, timedelta
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from services.health.course import UNKNOWN, band_of, fold_band, health, history,
 from services.health.definition import Curve, Definition, Freshness, check
 from services.health.facts import account_facts
 from services.health.measure import Measure, Reading
+from services.health.record import Payment
 from services.health.rulebook import Rulebook
 from services.health.score import score
 from shared.errors import BadRequest
@@ -216,3 +218,12 @@ def test_every_pair_of_gates_shows_the_lower_cap_alone() -> None:
     assert all(one != other for one, other in combinations(caps.values(), 2))
     assert caps == {"champion_left": 60, "payment_failed": 62}
     assert Decimal(str(STANDARD.coverage.least)) == Decimal("0.5")
+
+
+def test_a_gate_lowers_the_band_at_once() -> None:
+    best = [constant(name, STANDARD.measures[name].curve.good) for name in STANDARD.measures]
+    stamp: Any = {"effective": AS_OF, "recorded": AS_OF, "event_id": "e"}
+    failed = Payment(invoice_id="i", subscription_id=None, amount=Decimal(1), currency="EUR", paid=False, **stamp)
+    free, held = (health(account_facts("acme", UTC, log), AS_OF, STANDARD, best) for log in ([], [failed]))
+    assert (free.score.value, free.band) == (100.0, "healthy")
+    assert (held.score.value, held.band) == (62.0, "watch")
