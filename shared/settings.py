@@ -37,9 +37,14 @@ class ServiceSettings(BaseSettings):
             values: dict[str, Any] = {**_from_files(prefix, cls), **overrides}
             return cls(**values)
         except ValidationError as error:
-            wrong = [("".join(f"{prefix}{str(at).upper()}: " for at in e["loc"][:1]), e["msg"]) for e in error.errors()]
+            wrong = [("".join(_variable(prefix, str(at)) for at in e["loc"][:1]), e["msg"]) for e in error.errors()]
             lines = [f"  {where}{what}" for where, what in wrong]
             raise SystemExit("Settings are missing or wrong:\n" + "\n".join(lines)) from None
+
+
+def _variable(prefix: str, name: str) -> str:
+    """Return the variable of a setting; those that all services share carry their own whole name."""
+    return f"{name if name.isupper() else prefix + name.upper()}: "
 
 
 def _from_files(prefix: str, cls: type[BaseSettings]) -> dict[str, str]:
