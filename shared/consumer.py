@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -258,10 +259,9 @@ class Consumer:
         return [each for key, each in once.items() if key in claimed]
 
     def _count(self, received: Sequence[Received], fresh: Sequence[Received]) -> None:
-        for counter, events in ((ABSORBED, fresh), (REPEATED, received)):
-            tally: dict[str, int] = {}
-            for each in events:
-                tally[each.topic] = tally.get(each.topic, 0) + 1
+        absorbed = Counter(each.topic for each in fresh)
+        repeated = Counter(each.topic for each in received) - absorbed
+        for counter, tally in ((ABSORBED, absorbed), (REPEATED, repeated)):
             for topic, count in tally.items():
                 counter.labels(topic).inc(count)
 

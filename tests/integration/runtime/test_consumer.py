@@ -3,6 +3,7 @@
 import asyncio
 
 from shared.db import Database, fetch
+from shared.observability import REGISTRY
 from shared.produce import Publisher
 from tests.plugins.runtime import Running, Toy, effects, record, until, usage
 
@@ -28,6 +29,21 @@ async def test_events_take_effect_once_and_accounts_are_evaluated(
     found = await effects(toy_database)
     assert sorted(found) == sorted([each.id for each in events] + ["last"])
     assert set(toy.evaluated) == {f"a{n}" for n in range(7)}
+
+
+async def test_metrics_tell_new_events_from_repeated_ones(running: Running, publisher: Publisher) -> None:
+    def counted() -> tuple[float, float]:
+        names = "kizuna_events_absorbed_total", "kizuna_events_repeated_total"
+        absorbed, repeated = (REGISTRY.get_sample_value(name, {"topic": "usage.v1"}) or 0 for name in names)
+        return absorbed, repeated
+
+    before = counted()
+    events = [record(usage(f"a{n}", f"e{n}")) for n in range(20)]
+    async with running(Toy()):
+        await publisher.publish(events + events[:5])
+        await publisher.publish(events[:2])
+        await until(lambda: sum(counted()) == sum(before) + 27)
+    assert counted() == (before[0] + 20, before[1] + 7)
 
 
 async def test_order_is_kept_per_account(running: Running, publisher: Publisher, toy_database: Database) -> None:
