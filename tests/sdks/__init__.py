@@ -1,0 +1,1 @@
+"""The SDKs of Segment and RudderStack, unmodified, against the running product."""
