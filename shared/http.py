@@ -12,7 +12,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
@@ -74,14 +74,19 @@ def check_routes(app: FastAPI) -> FastAPI:
     """Return `app`; raise LookupError when a route has no role in `shared.roles`."""
     missing = [
         f"{method} {route.path}"
-        for route in app.routes
-        if isinstance(route, APIRoute)
+        for route in routes_of(app)
         for method in route.methods or ()
         if f"{method} {route.path}" not in app.state.roles
     ]
     if missing:
         raise LookupError(f"Say in shared/roles.py who may call {missing}.")
     return app
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """Return all routes, also those of included routers, which `app.routes` hides."""
+    found = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in found if isinstance(route, APIRoute)]
 
 
 def caller(request: Request) -> Person:

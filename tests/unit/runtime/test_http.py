@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import Request
+from fastapi import APIRouter, Request
 from httpx import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,12 +90,14 @@ async def test_probes_are_open_and_name_what_is_wrong(client: AsyncClient) -> No
     assert "kizuna_" in (await client.get("/metrics")).text
 
 
-def test_a_route_without_a_role_makes_start_up_fail() -> None:
-    app = create_app("health", Kit(Access(PUBLIC)))
+@pytest.mark.parametrize("included", [False, True])
+def test_a_route_without_a_role_makes_start_up_fail(included: bool) -> None:
+    app, router = create_app("health", Kit(Access(PUBLIC))), APIRouter()
 
-    @app.get("/v1/secret")
+    @(router if included else app).get("/v1/secret")
     async def secret() -> None: ...
 
+    app.include_router(router)
     with pytest.raises(LookupError, match="/v1/secret"):
         check_routes(app)
 
