@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +31,7 @@ OPEN_TOPICS: Final = frozenset({"usage.v1", "billing.v1", "customer.v1"})
 """What the world may say. The other topics carry what Kizuna itself concludes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One event that is fine as such. While `account_id` is None its subject is NOBODY, in `event` and in `value`."""
 
     index: int

@@ -39,8 +39,7 @@ class Batch:
     sent: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Meant:
+class Meant(msgspec.Struct, frozen=True):
     """One call, understood. `event` is a CloudEvent (JSON) about `account_id`, or about NOBODY while that is None."""
 
     call: str
@@ -110,8 +109,7 @@ def derived_id(message_id: str, what: str) -> str:
     return f"{message_id[:180]}:{mark}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Circumstances:
+class _Circumstances(msgspec.Struct, frozen=True):
     call: str
     raw: bytes
     origin: Origin

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEADLINE_SECONDS: Final = 2.0
+DEADLINE_SECONDS: Final = 3.0
 CATCH_UP: Final = 500
 
 _RULE: Final = """
