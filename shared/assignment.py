@@ -8,7 +8,7 @@ import structlog
 
 from shared import positions
 from shared.clock import now
-from shared.kafka import Place, Reader, describe
+from shared.kafka import BrokerError, Place, Reader, describe
 from shared.observability import POSITION_INCIDENTS
 
 if TYPE_CHECKING:
@@ -56,12 +56,16 @@ class Assignment:
         """Learn the cluster's identity and insist on equal partition counts.
 
         Raises:
-            WrongTopics: a topic is missing or has another number of partitions than the settings say.
+            WrongTopics: a topic has another number of partitions than the settings say.
+            BrokerError: a topic is missing; it may yet be created.
 
         """
         source = self._source
         view = await describe(source.bootstrap, [source.prefix + topic for topic in self._topics])
         self.cluster = view.cluster_id
+        missing = sorted(topic for topic, count in view.partitions.items() if not count)
+        if missing:
+            raise BrokerError(f"Waiting for topics that the broker does not have yet: {missing}")
         wrong = {topic: count for topic, count in view.partitions.items() if count != source.partitions}
         if wrong:
             raise WrongTopics(

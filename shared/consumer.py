@@ -136,8 +136,7 @@ class Consumer:
         self.trouble = None
         if polled:
             await self._absorb_patiently(self._decode(polled), assignment)
-        else:
-            await self._note_current(assignment, began)
+        await self._note_current(assignment, began)
 
     async def _poll(self, assignment: Assignment) -> list[Polled]:
         """Live topics first; history fills what room they leave, so that it never delays them."""
@@ -266,7 +265,7 @@ class Consumer:
                 counter.labels(topic).inc(count)
 
     async def _note_current(self, assignment: Assignment, moment: datetime) -> None:
-        """Nothing was waiting: note how current we are, and look at accounts whose history has been read."""
+        """Note where nothing was waiting, and look at accounts whose history has been read to the end."""
         if time.monotonic() - self._noted < CURRENT_EVERY_SECONDS:
             return
         self._noted = time.monotonic()

@@ -1,7 +1,5 @@
 """The promises of the runtime, against a real database and a real broker."""
 
-import asyncio
-
 from shared.db import Database, fetch
 from shared.observability import REGISTRY
 from shared.produce import Publisher
@@ -114,14 +112,12 @@ async def test_live_events_overtake_history(running: Running, publisher: Publish
 
         await until(some)
         await publisher.publish([record(usage("a1", "live"))])
-        began = asyncio.get_running_loop().time()
 
         async def live_there() -> bool:
             return "live" in await effects(toy_database)
 
         await until(live_there)
-        assert asyncio.get_running_loop().time() - began < 2
-        assert len(await effects(toy_database)) < 20001
+        assert len(await effects(toy_database)) < 20001  # history is still under way
 
 
 async def _letters(database: Database) -> list[str]:

@@ -1,0 +1,98 @@
+"""What the runtime does when the world breaks: another cluster, cut connections, a replica that fell asleep."""
+
+import os
+
+import asyncpg
+import pytest
+
+from deploy.local.broker import Broker
+from shared.consuming import Runtime
+from shared.db import Database, fetch
+from shared.errors import NotReady
+from shared.kafka import Record, create_topics
+from shared.produce import Publisher
+from tests.plugins.runtime import PARTITIONS, TOPICS, Running, Toy, effects, record, until, usage
+
+
+async def publish(publisher: Publisher, records: list[Record]) -> None:
+    """Publish as clients do: again and again until it is acknowledged."""
+
+    async def acknowledged() -> bool:
+        try:
+            await publisher.publish(records)
+        except NotReady:
+            return False
+        return True
+
+    await until(acknowledged, 30)
+
+
+async def has(database: Database, *ids: str) -> None:
+    async def all_there() -> bool:
+        return set(ids) <= set(await effects(database))
+
+    await until(all_there, 40)
+
+
+@pytest.mark.skipif("KAFKA_BOOTSTRAP_SERVERS" in os.environ, reason="stops its own embedded broker")
+async def test_another_cluster_is_reported_and_nothing_counts_twice(
+    running: Running, publisher: Publisher, toy_database: Database, broker: Broker
+) -> None:
+    async with running(Toy()):
+        await publish(publisher, [record(usage("a", "e1")), record(usage("b", "e2"))])
+        await has(toy_database, "e1", "e2")
+        broker.stop()
+        broker.start()
+        await create_topics(broker.bootstrap_servers, TOPICS, PARTITIONS)
+        await publish(publisher, [record(usage("a", "e1")), record(usage("a", "e3"))])
+        await has(toy_database, "e3")
+    assert sorted(await effects(toy_database)) == ["e1", "e2", "e3"]
+    async with toy_database.snapshot() as conn:
+        kinds = {row.kind for row in await fetch(conn, "select kind from incident")}
+    assert kinds == {"another_cluster"}
+
+
+async def test_connections_that_break_are_waited_out(
+    running: Running, publisher: Publisher, toy_database: Database, database_url: str
+) -> None:
+    async with running(Toy()):
+        for number in range(30):
+            await publish(publisher, [record(usage(f"a{number % 3}", f"e{number}"))])
+            if number % 10 == 5:
+                await _cut_connections(database_url)
+        await has(toy_database, *(f"e{number}" for number in range(30)))
+    assert len(await effects(toy_database)) == 30
+
+
+async def test_a_replica_that_lost_its_partitions_writes_nothing_and_comes_back(
+    running: Running, publisher: Publisher, toy_database: Database
+) -> None:
+    async with running(Toy()) as runtime:
+        await publish(publisher, [record(usage("a", "e1"))])
+        await has(toy_database, "e1")
+        async with toy_database.transaction() as conn:  # somebody else claims everything
+            await fetch(conn, "update lease set epoch = epoch + 1, owner = 'another' returning 1")
+        await publish(publisher, [record(usage("a", "e2"))])
+        await has(toy_database, "e2")
+        assert await _owners(toy_database) == {_name(runtime)}
+    assert await effects(toy_database) == ["e1", "e2"]
+
+
+async def _cut_connections(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()
+
+
+async def _owners(database: Database) -> set[str]:
+    async with database.snapshot() as conn:
+        return {row.owner for row in await fetch(conn, "select distinct owner from lease")}
+
+
+def _name(runtime: Runtime) -> str:
+    return runtime.leases._owner
