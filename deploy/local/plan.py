@@ -58,6 +58,13 @@ class Plan:
         """Broker that the stack uses."""
         return self.kafka or f"{HOST}:{self.ports['kafka']}"
 
+    def partitions(self, environ: Mapping[str, str]) -> int:
+        """Return how many partitions every topic has.
+
+        Four on the embedded broker: after a crash it invents topics that somebody asks for, with that many.
+        """
+        return int(environ.get("KIZUNA_PARTITIONS") or (12 if self.kafka else 4))
+
     def save(self) -> None:
         """Remember this plan for as long as the stack is up."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

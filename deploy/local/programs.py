@@ -61,6 +61,7 @@ def _service(plan: Plan, name: str) -> Mapping[str, str]:
         variable(name): str(plan.ports[name]),
         f"KIZUNA_{name.upper()}_DATABASE_URL": url,
         "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
+        "KIZUNA_PARTITIONS": str(plan.partitions(os.environ)),
         "KIZUNA_PUBLIC_KEY_FILE": str(credentials.public_key_file(plan.folder)),
     }
     return dict(_PACE) | _inherited() | (_stand_ins(plan) if name == "alerts" else {}) | own

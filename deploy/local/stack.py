@@ -101,7 +101,7 @@ def _start(plan: Plan) -> None:
     if not plan.kafka:
         programs.broker(plan).start()
     say("broker", plan.bootstrap_servers)
-    say("topics", f"{asyncio.run(make_topics(plan.bootstrap_servers, os.environ))} there")
+    say("topics", f"{_make_topics(plan)} there")
     _migrate(plan)
     services = [programs.service(plan, name) for name in plan.modules]
     for program in services:
@@ -110,6 +110,11 @@ def _start(plan: Plan) -> None:
     token = credentials.admin_token(plan.folder)
     report.write_env(plan, token, credentials.write_key(plan, token))
     say("ready", f"after {time.monotonic() - began:.1f} s")
+
+
+def _make_topics(plan: Plan) -> int:
+    environ = {**os.environ, "KIZUNA_PARTITIONS": str(plan.partitions(os.environ))}
+    return asyncio.run(make_topics(plan.bootstrap_servers, environ))
 
 
 def _migrate(plan: Plan) -> None:
