@@ -43,7 +43,7 @@ BODIES = [
     *(call(type="group", **{field: value}) for field in ("groupId", "traits", "userId") for value in GARBAGE),
     *(b'{"batch":[%s]}' % call(**{field: value}) for field in ("event", "context", "properties") for value in GARBAGE),
 ]
-ROUTES = ["/v1/batch", "/v1/track", "/v1/group", "/v1/identify", "/v1/alias", "/v1/events"]
+ROUTES = ["/v1/batch", "/v1/track", "/v1/group", "/v1/events"]
 KINDS = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "a/b", "/"]
 
 
