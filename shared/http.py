@@ -15,13 +15,14 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import BadRequest, KizunaError, NotReady, Unauthorized
 from shared.observability import REGISTRY
 from shared.roles import COMMON, RANK, ROLES
-from shared.trouble import is_world_trouble
+from shared.trouble import is_bad_text, is_world_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -148,6 +149,12 @@ def _map_errors(app: FastAPI) -> None:
     async def plain(_: Request, error: HTTPException) -> Response:
         code = CODES.get(error.status_code, "bad_request")
         return JSONResponse({"code": code, "message": str(error.detail)}, error.status_code, error.headers)
+
+    @app.exception_handler(DBAPIError)
+    async def refused(_: Request, error: DBAPIError) -> Response:
+        if not is_bad_text(error):
+            raise error
+        return error_response(BadRequest("No name, id or text here may hold NUL.", code="nul"))
 
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:

@@ -9,6 +9,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 # resources, intervention (shutdown, cancel), lock not available.
 WORLD = ("08", "40", "25P03", "53", "57", "55P03")
 
+# character_not_in_repertoire, untranslatable_character: what PostgreSQL says to NUL in text and in jsonb.
+BAD_TEXT = ("22021", "22P05")
+
 
 def is_world_trouble(error: BaseException) -> bool:
     """Tell whether waiting and trying again is the remedy: no connection, a restart, a deadlock, no room."""
@@ -18,6 +21,11 @@ def is_world_trouble(error: BaseException) -> bool:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         return error.connection_invalidated or state.startswith(WORLD) or (not state and _lost(error))
     return False
+
+
+def is_bad_text(error: DBAPIError) -> bool:
+    """Tell whether the database refused text that a caller sent: no text there can hold NUL."""
+    return str(getattr(error.orig, "sqlstate", "")) in BAD_TEXT
 
 
 def _lost(error: DBAPIError) -> bool:

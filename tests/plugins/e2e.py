@@ -46,7 +46,7 @@ class Deployment:
     def ask(self, service: str, path: str, **params: Any) -> httpx.Response:
         """Ask a service as an administrator; the answer may be any."""
         headers = {"authorization": f"Bearer {self.environment['KIZUNA_TOKEN']}"}
-        return self.http.get(self.url(service) + path, params=params, headers=headers)
+        return self.http.get(self.url(service) + path, params=params or None, headers=headers)
 
     def get(self, service: str, path: str, **params: Any) -> Any:
         answer = self.ask(service, path, **params)
