@@ -55,7 +55,7 @@ def miscounted(sdk: Sdk, counted: Counter[str]) -> list[str]:
     wanted[""] = wanted.total()
     return [
         f"{counted[name]} of {name or 'all events'} counted instead of {wanted[name]}"
-        for name in sorted(wanted | counted)
+        for name in sorted({*wanted, *counted})
         if counted[name] != wanted[name]
     ]
 
@@ -91,5 +91,5 @@ def _drive(sdk: Sdk, runtime: Path, product: Product) -> str:
     except subprocess.TimeoutExpired:
         raise DriverError(f"{sdk.package} did not end within {DRIVER_SECONDS:.0f} s") from None
     if done.returncode:
-        raise DriverError(f"{sdk.package} failed:\n{done.stderr.strip()}")
+        raise DriverError(f"{sdk.package} failed:\n{done.stderr.strip()[-2000:]}")
     return done.stdout.strip()

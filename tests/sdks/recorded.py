@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = (ROOT.parent / "shared" / "requests", ROOT / "tests" / "data" / "sdk_requests")
-RECORDED_KEY = "WRITEKEY123"
+FOLDERS = (ROOT.parent / "shared" / "requests", ROOT / "tests" / "data" / "sdk_requests")  # all of them, a selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Answer:
 
 
 def recordings() -> list[Path]:
-    """Return the recordings: those beside the checkout if they are there, else the copy in it."""
+    """Return the recordings: all where they lie beside the checkout, else the selection that comes with it."""
     folder = next(folder for folder in FOLDERS if folder.is_dir())
     return sorted(folder.rglob("*.jsonl"))
 
@@ -64,25 +63,13 @@ def requests(recording: Path, address: str, key: str) -> Iterator[Request]:
     for line in recording.read_text().splitlines():
         said = json.loads(line)
         method, path, _ = said["request_line"].split()
-        body = original_body(said).replace(RECORDED_KEY.encode(), key.encode())
         given = {name.lower(): value for name, value in said["headers"]}
+        named = said["body"] | ({"writeKey": key} if "writeKey" in said["body"] else {})
+        body = json.dumps(named, separators=_spacing(said)).encode()
         wire = gzip.compress(body) if given.get("content-encoding") == "gzip" else body
         ours = {"host": address, "authorization": basic(key), "content-length": str(len(wire))}
         headers = [(name, ours.get(name.lower(), value)) for name, value in said["headers"]]
         yield Request(recording.stem, method, path, headers, wire, len(said["body"]["batch"]))
-
-
-def original_body(said: dict[str, Any]) -> bytes:
-    """Return the very bytes that were recorded, before compression.
-
-    The recording holds the body parsed; Python and Node space JSON differently, and only one way has the length that
-    was recorded. Raises ValueError if neither has.
-    """
-    for separators in ((",", ":"), (", ", ": ")):
-        body = json.dumps(said["body"], separators=separators).encode()
-        if len(body) == said["decoded_len"]:
-            return body
-    raise ValueError(f"a recorded body of {said['decoded_len']} bytes cannot be rebuilt")
 
 
 def basic(key: str) -> str:
@@ -144,3 +131,11 @@ def refusal_fault(request: Request, status: int, answer: Answer) -> str | None:
     if not (isinstance(said.get("code"), str) and isinstance(said.get("message"), str)):
         return f"{request.name}: no code and message: {answer.body[:200]!r}"
     return None
+
+
+def _spacing(said: dict[str, Any]) -> tuple[str, str]:
+    """Return how a recorded body was spaced: the recording holds it parsed, but tells its length before compression."""
+    for separators in ((",", ":"), (", ", ": ")):  # as Node and Python do it
+        if len(json.dumps(said["body"], separators=separators)) == said["decoded_len"]:
+            return separators
+    raise ValueError(f"a recorded body of {said['decoded_len']} bytes cannot be rebuilt")
