@@ -38,7 +38,9 @@ async def save(conn: AsyncConnection, standings: Sequence[Standing]) -> None:
 async def listing(
     conn: AsyncConnection, filters: Mapping[str, str | None], sort: str, after: Sequence[Any] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return accounts in the order of `sort`, those without a score last; `after` is the place of a former page's end.
+    """Return accounts in the order of `sort`; `after` is the place of a former page's end.
+
+    By score, worst first: those without a score come late, and those that are no customers any more come last.
 
     `filters`: `owner` (id or e-mail address), `band`, `tier`. Each item carries its `place`.
     """
@@ -46,7 +48,8 @@ async def listing(
     rows = await fetch(
         conn,
         """with listed as (
-               select *, case $4 when 'score' then coalesce(score, 101) when '-score' then -coalesce(score, -1)
+               select *, case $4 when 'score' then coalesce(score, 101) + case when customer then 0 else 200 end
+                                 when '-score' then -coalesce(score, -1)
                                  when 'mrr' then coalesce(mrr, 0) when '-mrr' then -coalesce(mrr, 0) else 0
                          end as place,
                       case $4 when 'name' then lower(coalesce(name, account_id)) else '' end as label
@@ -82,6 +85,7 @@ def _item(row: Any) -> dict[str, Any]:
         "mrr": None if row.mrr is None else money(row.mrr),
         "currency": row.currency,
         "signals": list(row.signals),
+        "customer": row.customer,
         "biggest_lever": row.biggest_lever,
         "coverage": float(row.coverage),
         "evaluated_at": instant(row.evaluated_at),

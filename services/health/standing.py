@@ -45,6 +45,7 @@ class Standing:
     mrr: Decimal | None
     currency: str | None
     signals: tuple[str, ...]
+    customer: bool
     sequence: int
     evaluated_at: datetime
 
@@ -73,6 +74,7 @@ def standing(facts: AccountFacts, found: Health, signals: Sequence[str], before:
         mrr=mrr,
         currency=currency,
         signals=tuple(signals),
+        customer=facts.is_customer(found.as_of),
         sequence=sequence + changed,
         evaluated_at=found.as_of,
     )

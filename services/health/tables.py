@@ -115,6 +115,7 @@ Table(
     Column("mrr", Numeric),
     Column("currency", Text),
     Column("signals", ARRAY(Text), nullable=False),
+    Column("customer", Boolean, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("evaluated_at", TIME, nullable=False),
     Index("account_health_by_score", "score", "account_id"),

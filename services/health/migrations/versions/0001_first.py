@@ -107,6 +107,7 @@ def _findings() -> None:
         sa.Column("mrr", sa.Numeric),
         sa.Column("currency", sa.Text),
         sa.Column("signals", ARRAY(sa.Text), nullable=False),
+        sa.Column("customer", sa.Boolean, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False),
         sa.Column("evaluated_at", TIME, nullable=False),
     )
