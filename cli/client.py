@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cli.environment import Environment
 
 TIMEOUT: Final = httpx.Timeout(30, connect=3)
+PATIENT: Final = httpx.Timeout(600, connect=3)
+"""For questions about everything a service holds, such as its fingerprint."""
 PAGE: Final = 500
 FIRST_ERROR: Final = 400
 
@@ -87,7 +89,7 @@ def segment(identifier: str) -> str:
 def unreachable(name: str, url: str, error: httpx.TransportError) -> NotReachable:
     """Return what to say, and what to do, when a service does not answer."""
     if isinstance(error, httpx.ReadTimeout):
-        return NotReachable(f"{name.capitalize()} at {url} took longer than {TIMEOUT.read:.0f} s: see `kizuna status`")
+        return NotReachable(f"{name.capitalize()} at {url} takes too long to answer: see `kizuna status`")
     return NotReachable(f"{name.capitalize()} does not answer at {url}: run `make up`")
 
 

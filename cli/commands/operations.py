@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import command, new_app
-from cli.client import service
+from cli.client import PATIENT, service
 from cli.environment import PORTS
 from cli.errors import Misused
 from cli.output import show, table
@@ -71,7 +71,10 @@ def fingerprint(
 
     Example: kizuna fingerprint > before; …; kizuna fingerprint | diff before -
     """
-    prints = {name: service(name).get("/v1/fingerprint")["fingerprint"] for name in asked(of, SERVICES)}
+    prints = {
+        name: service(name).call("GET", "/v1/fingerprint", timeout=PATIENT)["fingerprint"]
+        for name in asked(of, SERVICES)
+    }
 
     def people(out: Any) -> None:
         for name, value in prints.items():

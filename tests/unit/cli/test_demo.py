@@ -162,7 +162,7 @@ class Theatre:
                 "biggest_lever": None, **account}  # fmt: skip
         played.routes |= {
             "POST /v1/events": self.take,
-            "GET /v1/status": (200, {"lag": 0, "due": 0, "outbox": 0}),
+            "GET /v1/status": (200, {"lag": 0, "due": 0, "outbox": 0, "absorbed_through": "2100-01-01T00:00:00Z"}),
             "GET /v1/alerts": self.alerts,
             "GET /messages": self.messages,
             "GET /v1/portfolio": (200, {"items": [{"account_id": hero, **item}, {"account_id": "other", **item}]}),

@@ -5,6 +5,7 @@ import io
 import json
 import lzma
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,10 @@ def test_the_wait_ends_when_all_is_absorbed(kizuna: Run, played: PlayedService, 
     (tmp_path / "events.csv").write_text(f"{EVENTS}\n2023-01-02 10:00:00,7,1,search,\n")
     left = iter([5, 4, 3])
     played.routes["POST /v1/events"] = taking
-    played.routes["GET /v1/status"] = lambda _: (200, {"lag": next(left, 0), "due": 0, "outbox": 0})
+    played.routes["GET /v1/status"] = lambda _: (
+        200,
+        {"lag": next(left, 0), "due": 0, "outbox": 0, "absorbed_through": "2100-01-01T00:00:00Z"},
+    )
     assert kizuna("import", "crm6", str(tmp_path))[0] == 0
     assert next(left, None) is None
 
@@ -266,6 +270,15 @@ def test_standing_still_is_told_from_moving() -> None:
     assert stillness.look({"health": 9}, 10) == 0
     assert stillness.look({"health": 9}, 130) == 120
     assert stillness.look({"health": 0}, 131) == 0
-    assert (stillness.quiet, absorbed.in_words({"health": 0})) == (1, "nothing")
-    assert to_do({"lag": None}) == 1
-    assert to_do({"lag": 1, "due": 2, "outbox": 3, "else": 9}) == 6
+    assert absorbed.in_words({"health": 0}) == "nothing"
+
+
+def test_a_service_is_through_when_it_has_seen_the_end_after_the_moment() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    idle = {"lag": 0, "due": 0, "outbox": 0}
+    assert to_do(idle | {"absorbed_through": "2026-01-01T00:00:01Z"}, moment) == 0
+    assert to_do(idle | {"absorbed_through": "2025-12-31T23:59:59Z"}, moment) == 1
+    assert to_do(idle | {"absorbed_through": None}, moment) == 1
+    busy = {"lag": 1, "due": 2, "outbox": 3, "dead_letters": 9, "absorbed_through": "2026-01-02T00:00:00Z"}
+    assert to_do(busy, moment) == 6
+    assert to_do(busy | {"lag": None}, moment) == 5
