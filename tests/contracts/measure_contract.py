@@ -2,7 +2,7 @@
 
 import random
 from copy import deepcopy
-from datetime import UTC, timedelta
+from datetime import UTC
 from math import isfinite
 
 from hypothesis import Phase, given, settings
@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from services.health.definition import Curve, Definition
 from services.health.facts import account_facts
 from services.health.measure import Measure, Reading
-from tests.unit.health.histories import AS_OF, BUSY, History, histories, shifted
+from tests.unit.health.histories import AS_OF, BUSY, LONG_AGO, History, histories, shifted, to_this_week
 
 EXAMPLES = 60
 
@@ -67,10 +67,10 @@ def _knows_no_future(measure: Measure, history: History) -> None:
 
 
 def _knows_no_clock(measure: Measure, history: History) -> None:
-    """What is a whole number of weeks later in everything reads the same: nothing but the facts' own times counts."""
-    by = timedelta(weeks=-150)
-    later = shifted(history, by)
-    now, then = measure.read(history.facts(), history.as_of), measure.read(later.facts(), later.as_of)
+    """What is whole weeks later in everything reads the same: long ago as in this week, which alone a clock can see."""
+    present = shifted(history, to_this_week(history))
+    past = shifted(present, LONG_AGO)
+    now, then = measure.read(present.facts(), present.as_of), measure.read(past.facts(), past.as_of)
     assert (now is None) == (then is None), "depends on something beside the facts"
     if now and then:
         assert (now.value, now.age_days, len(now.basis)) == (then.value, then.age_days, len(then.basis)), (

@@ -45,6 +45,11 @@ def reads_the_clock(facts: AccountFacts, as_of: datetime) -> Reading | None:
     return Reading(float((datetime.now(UTC).date() - days[-1].day).days), days) if days else None
 
 
+def looks_back_from_the_clock(facts: AccountFacts, as_of: datetime) -> Reading | None:
+    days = [day for day in usage_at(facts, as_of) if day.day > datetime.now(UTC).date() - timedelta(days=28)]
+    return Reading(float(len(days)), tuple(days)) if days else None
+
+
 def reads_the_future(facts: AccountFacts, as_of: datetime) -> Reading | None:
     return Reading(float(len(facts.usage)), facts.usage) if usage_at(facts, as_of) else None
 
@@ -80,6 +85,7 @@ def rests_on_later_facts(facts: AccountFacts, as_of: datetime) -> Reading | None
     "read",
     [
         reads_the_clock,
+        looks_back_from_the_clock,
         reads_the_future,
         changes_the_facts,
         is_never_the_same,

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from services.health.detector import SEVERITIES, Context, Detector, Evidence, Finding, Rule
 from services.health.facts import AccountFacts, account_facts
 from services.health.judge import detectors, findings
-from services.health.record import Fact, UsageDay
+from services.health.record import Fact, Payment, Survey, TicketOpened, UsageDay
 from shared.events import Text
+from tests.unit.health.histories import BUSY, LONG_AGO, History, histories, shifted, to_this_week
 from tests.unit.health.signals.build import (
     NOW,
     RULES,
@@ -23,6 +26,7 @@ from tests.unit.health.signals.build import (
     measured,
     objective,
     profile,
+    stamp,
     subscription,
     usage,
 )
@@ -30,7 +34,35 @@ from tests.unit.health.signals.build import (
 DETECTORS = detectors(RULES)
 EACH = pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.name)
 
+
+def survey(days: int, score: int, who: str) -> Survey:
+    named: dict[str, Any] = {
+        "survey": "nps",
+        "score": Decimal(score),
+        "low": Decimal(0),
+        "high": Decimal(10),
+        "contact_id": who,
+    }
+    return Survey(**stamp(days, f"survey{who}@{days}"), **named)
+
+
+def ticket(days: int, severity: str) -> TicketOpened:
+    return TicketOpened(**stamp(days, f"ticket@{days}"), ticket_id=f"t{days}", severity=severity)
+
+
+def payment(days: int, paid: bool) -> Payment:
+    named: dict[str, Any] = {
+        "invoice_id": "i",
+        "subscription_id": None,
+        "amount": Decimal(100),
+        "currency": "USD",
+        "paid": paid,
+    }
+    return Payment(**stamp(days, f"payment@{days}"), **named)
+
+
 DAYS = st.integers(-40, 500)
+RECENT = st.integers(-10, 100)
 MARKS = st.booleans()
 FACTS = st.one_of(
     st.builds(lambda d, a, r: contact(d, a, ord(a), roles=r), DAYS, st.sampled_from("ab"), st.just(["champion"])),
@@ -51,6 +83,9 @@ FACTS = st.one_of(
         st.integers(30, 800),
     ),
     st.builds(lambda d, t: profile(d, tier=t), DAYS, st.sampled_from(["high", "low"])),
+    st.builds(survey, RECENT, st.integers(0, 10), st.sampled_from("ab")),
+    st.builds(ticket, RECENT, st.sampled_from(["low", "urgent"])),
+    st.builds(payment, RECENT, st.booleans()),
 )
 LOGS = st.lists(FACTS, max_size=12, unique_by=lambda fact: (fact.event_id, type(fact)))
 WEEKS = st.lists(st.sampled_from([0, 1, 5, 10, 12]), max_size=16)
@@ -133,6 +168,34 @@ def test_every_detector_keeps_its_promises(detector: Detector, check: Check, log
     check(detector, built(log, usage(weeks)))
 
 
+def said_of(detector: Detector, history: History) -> list[tuple[object, ...]]:
+    """What is found, with every moment counted from `as_of`: the same for whatever is whole weeks older or younger."""
+    as_of, facts = history.as_of, history.facts()
+    weeks = {facts.last_complete_week(as_of) - timedelta(weeks=back): None for back in range(60)}
+    return [
+        (
+            each.signal,
+            each.subject_id,
+            each.severity,
+            each.since - as_of,
+            [(e.fact, e.at - as_of) for e in each.evidence],
+        )
+        for each in findings(facts, Context(as_of, RULES, weeks), [detector])
+    ]
+
+
+def knows_no_clock(detector: Detector, history: History) -> None:
+    present = shifted(history, to_this_week(history))
+    assert said_of(detector, present) == said_of(detector, shifted(present, LONG_AGO)), "reads a clock"
+
+
+@EACH
+@given(history=histories())
+@settings(max_examples=100, deadline=None)
+def test_no_detector_knows_a_clock(detector: Detector, history: History) -> None:
+    knows_no_clock(detector, history)
+
+
 def test_there_are_detectors_and_no_two_raise_the_same_signal() -> None:
     signals = [name for detector in DETECTORS for name in detector.titles]
     assert {"champion_left", "usage_drop", "low_roi", "value_unproven"} <= set(signals)
@@ -186,6 +249,15 @@ def test_a_wrong_detector_is_caught(sabotage: str) -> None:
     wrong = Detector("wrong", {"wrong": WORDS}, NoRule, detect, lambda _, __: None)
     with pytest.raises(AssertionError):
         check(wrong, replace(FULL, log=(*FULL.log, profile(1))))
+
+
+def test_a_detector_that_reads_the_clock_is_caught() -> None:
+    def detect(facts: AccountFacts, _: Context) -> list[Finding]:
+        recent = [day for day in facts.usage if day.day > datetime.now(UTC).date() - timedelta(days=28)]
+        return [replace(GOOD, since=facts.midnight(recent[0].day))] if recent else []
+
+    with pytest.raises(AssertionError, match="reads a clock"):
+        knows_no_clock(Detector("wrong", {"wrong": WORDS}, NoRule, detect, lambda _, __: None), BUSY)
 
 
 def test_a_right_detector_of_the_same_make_passes() -> None:

@@ -25,6 +25,7 @@ from services.health.record import (
 )
 
 AS_OF = datetime(2026, 5, 13, 15, 30, tzinfo=UTC)  # a Wednesday
+LONG_AGO = timedelta(weeks=-150)
 DAYS = st.integers(-20, 200)
 KINDS = ("search", "export", "share", "invite", "report", "login", "admin", "api", "sync", "print")
 DECIMALS = st.integers(0, 100).map(Decimal)
@@ -87,7 +88,7 @@ LOGS = st.one_of(
 def _usage_day(days: int, persons: list[int], events: dict[str, int]) -> UsageDay:
     moment = AS_OF - timedelta(days=days)
     calls = sum(events.values())
-    return UsageDay(moment.date(), tuple(sorted(persons)), Decimal(calls), events, 0, calls, moment, None)
+    return UsageDay(moment.date(), tuple(sorted(persons)), Decimal(calls), events, calls // 4, calls, moment, None)
 
 
 USAGE = st.lists(
@@ -113,6 +114,12 @@ def histories() -> st.SearchStrategy[History]:
     """Return a strategy of histories; an event id names one fact."""
     logs = st.lists(LOGS, max_size=15, unique_by=lambda fact: fact.event_id)
     return st.builds(lambda log, usage: History(tuple(log), tuple(usage), AS_OF), logs, USAGE)
+
+
+def to_this_week(history: History) -> timedelta:
+    """Return the whole weeks that bring a history's `as_of` into the last seven days of the real clock."""
+    week = timedelta(weeks=1)
+    return (datetime.now(UTC) - history.as_of) // week * week
 
 
 def shifted(value: Any, by: timedelta) -> Any:

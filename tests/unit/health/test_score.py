@@ -97,8 +97,13 @@ def test_weights_fade_with_age_and_expire() -> None:
 
 
 def test_half_of_the_weight_is_enough() -> None:
-    names = ("active_people", "feature_breadth")
-    found = score(account_facts("acme", UTC), AS_OF, STANDARD, [constant(name, 100) for name in names])
+    even = {name: msgspec.structs.replace(STANDARD.measures[name], weight=5) for name in ("active_people", "sentiment")}
+    found = score(
+        account_facts("acme", UTC),
+        AS_OF,
+        msgspec.structs.replace(STANDARD, measures=even),
+        [constant("active_people", 100)],
+    )
     assert (found.coverage, found.value) == (0.5, 100.0)
 
 
