@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import httpx
+
     from tests.plugins.e2e import Deployment
 
 YEAR = ("2022-06-01", "2023-06-01")
@@ -67,7 +69,7 @@ def books(deployment: Deployment) -> dict[Any, bytes]:
         window: deployment.ask("revenue", "/v1/retention", **{"from": window[0], "to": window[1]}) for window in windows
     }
     ledgers = {each: deployment.ask("revenue", f"/v1/accounts/{each}/ledger", limit=500) for each in LOOKED_AT}
-    found = {**answers, **ledgers}
+    found: dict[Any, httpx.Response] = {**answers, **ledgers}
     assert {each.status_code for each in found.values()} == {200}
     return {name: answer.content for name, answer in found.items()}
 
