@@ -68,7 +68,7 @@ async def write(conn: AsyncConnection, service: str, cluster: str, letters: Sequ
 
 
 async def _to_outbox(conn: AsyncConnection, service: str, cluster: str, letter: Letter, now: datetime) -> None:
-    headers = {"reason": letter.error.code, "message": letter.error.message, "place": letter.place(cluster)}
+    headers = {"reason": letter.error.code, "message": _text(letter.error.message), "place": letter.place(cluster)}
     await execute(
         conn,
         """insert into outbox (partition, topic, key, value, headers, created_at)

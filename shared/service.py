@@ -105,6 +105,7 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
     try:
         listening.bind((host, port))
     except OSError as error:
+        listening.close()
         raise SystemExit(
             f"Port {port} on {host} cannot be used ({error.strerror}). Set {variable} to move it."
         ) from None

@@ -1,0 +1,139 @@
+"""Due accounts, dead letters and outbox: what the runtime keeps in the database."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared import deadletters, due, outbox
+from shared.absorb import Due, DueAccount, Evaluated, Urgency
+from shared.db import Database, fetch, fetch_one
+from shared.deadletters import Letter
+from shared.errors import BadEvent
+from shared.evaluation import EvaluationLoop
+from shared.kafka import Polled
+from shared.leases import Leases
+from shared.outbox import Relay
+from shared.produce import Publisher
+from tests.plugins.runtime import usage
+
+NOW = datetime(2026, 1, 22, 12, tzinfo=UTC)
+PACE = due.Pace()
+
+
+async def due_at(database: Database, account: str) -> datetime:
+    async with database.snapshot() as conn:
+        row = await fetch_one(conn, "select due_at from account_due where account_id = $1", account)
+    assert row
+    return row.due_at  # type: ignore[no-any-return]  # a row is Any
+
+
+async def mark(database: Database, urgency: Urgency, now: datetime = NOW) -> None:
+    async with database.transaction() as conn:
+        await due.mark(conn, [Due("a", 0, urgency)], now, PACE)
+
+
+async def look(database: Database, now: datetime, next_look: datetime | None = None) -> list[str]:
+    async with database.transaction() as conn:
+        taken = await due.take(conn, [0], now, 10)
+        await due.settle(conn, [Evaluated(each.account_id, next_look) for each in taken], now, PACE)
+    return [each.account_id for each in taken]
+
+
+async def test_grave_facts_are_due_at_once_and_never_made_later(toy_database: Database) -> None:
+    for urgency, at in (
+        (Urgency.HISTORY, NOW + PACE.history_delay),
+        (Urgency.USAGE, NOW + PACE.usage_delay),
+        (Urgency.GRAVE, NOW),
+        (Urgency.HISTORY, NOW),
+    ):
+        await mark(toy_database, urgency)
+        assert await due_at(toy_database, "a") == at
+    assert await look(toy_database, NOW) == ["a"]
+    assert await look(toy_database, NOW + timedelta(days=999)) == []
+
+
+async def test_usage_is_looked_at_once_a_pause_but_grave_facts_do_not_wait(toy_database: Database) -> None:
+    await mark(toy_database, Urgency.USAGE)
+    later = NOW + timedelta(seconds=2)
+    assert await look(toy_database, later) == ["a"]
+    await mark(toy_database, Urgency.USAGE, later)
+    assert await due_at(toy_database, "a") == later + PACE.usage_pause
+    await mark(toy_database, Urgency.GRAVE, later)
+    assert await look(toy_database, later) == ["a"]
+
+
+async def test_time_passing_makes_due_and_history_can_be_hurried(toy_database: Database) -> None:
+    await mark(toy_database, Urgency.GRAVE)
+    tomorrow = NOW + timedelta(days=1)
+    assert await look(toy_database, NOW, tomorrow) == ["a"]
+    assert await look(toy_database, tomorrow - timedelta(seconds=1)) == []
+    assert await look(toy_database, tomorrow) == ["a"]
+    await mark(toy_database, Urgency.HISTORY)
+    async with toy_database.transaction() as conn:
+        await due.hurry_history(conn, [0], NOW + timedelta(seconds=1))
+    assert await look(toy_database, NOW + timedelta(seconds=1)) == ["a"]
+
+
+async def test_an_account_that_cannot_be_evaluated_delays_no_other(
+    toy_database: Database, publisher: Publisher
+) -> None:
+    class Picky:
+        async def evaluate(
+            self, conn: AsyncConnection, accounts: Sequence[DueAccount], now: datetime
+        ) -> Sequence[Evaluated]:
+            del conn, now
+            if any(each.account_id == "bad" for each in accounts):
+                raise ValueError("bad")
+            return [Evaluated(each.account_id) for each in accounts]
+
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    async with toy_database.transaction() as conn:
+        await due.mark(conn, [Due(name, 0, Urgency.GRAVE) for name in ("bad", "good", "fine")], NOW, PACE)
+    loop = EvaluationLoop(toy_database, leases, Picky(), Relay(toy_database, leases, publisher), PACE)
+    assert await loop._round()
+    async with toy_database.snapshot() as conn:
+        rows = await fetch(conn, "select account_id, failures from account_due order by account_id")
+        waiting = await fetch(conn, "select account_id from account_due where due_at < 'infinity'")
+    assert [(row.account_id, row.failures) for row in rows] == [("bad", 1), ("fine", 0), ("good", 0)]
+    assert [row.account_id for row in waiting] == ["bad"]
+
+
+def letter(
+    offset: int, code: str = "bad_json", value: bytes | None = b'{"recordedtime":"2020-01-01T00:00:00Z"}'
+) -> Letter:
+    record = Polled("usage.v1", 0, offset, b"a", value, (), 0)
+    return Letter(record, BadEvent(code, "no \x00 \ud800 good"), event_id="e\x00", source="s")
+
+
+async def test_a_letter_is_written_once_whatever_it_holds_and_replayed_once(toy_database: Database) -> None:
+    for _ in range(2):
+        async with toy_database.transaction() as conn:
+            await deadletters.write(conn, "health", "c", [letter(1), letter(2, "too_old"), letter(3, value=None)], NOW)
+    async with toy_database.transaction() as conn:
+        listed = await deadletters.listing(conn, None, 0, 10)
+        assert [each["reason"] for each in listed] == ["bad_json", "too_old", "bad_json"]
+        assert len(await deadletters.listing(conn, "too_old", 0, 10)) == 1
+        assert len(await deadletters.listing(conn, None, listed[0]["id"], 10)) == 2
+        assert await deadletters.replay(conn, "too_old", None, NOW) == 1
+        assert await deadletters.replay(conn, "too_old", None, NOW) == 0
+        assert await deadletters.replay(conn, None, None, NOW) == 1  # the one without a value cannot be sent
+        rows = await fetch(conn, "select topic, value from outbox order by id")
+    assert [row.topic for row in rows] == ["usage.v1.health.dlq"] * 3 + ["usage.v1"] * 2
+    assert NOW.isoformat().encode() in bytes(rows[-1].value)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+async def test_the_outbox_sends_in_order_and_forgets_what_was_acknowledged(
+    toy_database: Database, publisher: Publisher, count: int
+) -> None:
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    async with toy_database.transaction() as conn:
+        await outbox.emit(conn, [(usage("a", f"e{n}"), 0) for n in range(count)], NOW)
+        await outbox.emit(conn, [(usage("b", "not-ours"), 1)], NOW)
+    assert await Relay(toy_database, leases, publisher).relay_once() == count
+    async with toy_database.snapshot() as conn:
+        assert [row.partition for row in await fetch(conn, "select partition from outbox")] == [1]
