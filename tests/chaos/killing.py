@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from tests.plugins.e2e import Deployment
 
 LOOK_SECONDS = 0.3
-HOUSEKEEPING = re.compile(r"\s*(select|begin|update position set absorbed_through|insert into lease)", re.IGNORECASE)
-"""Writes that are no batch: how current one is, who owns what. A lock alone is nothing written."""
+HOUSEKEEPING = re.compile(
+    r"\s*(select|begin|with recursive typeinfo|insert into (lease|position)|update position)", re.IGNORECASE
+)
+"""Last statements that do not prove a batch: a start claims leases, looks types up and notes positions, too."""
 OPEN = """select state, query from pg_stat_activity
           where usename = $1 and xact_start is not null and backend_xid is not null"""
 
