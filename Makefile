@@ -41,6 +41,7 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m shared.events.schemas --check
+	@$(BIN)/python -m deploy.openapi --check
 
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
