@@ -103,7 +103,8 @@ async def postpone(conn: AsyncConnection, account_id: str, now: datetime) -> Non
     await execute(
         conn,
         """update account_due set failures = failures + 1,
-               due_at = $2::timestamptz + least(interval '1 second' * power(2, least(failures, 10)), interval '5 minutes')
+               due_at = $2::timestamptz
+                        + least(interval '1 second' * power(2, least(failures, 10)), interval '5 minutes')
            where account_id = $1""",
         account_id,
         now,
