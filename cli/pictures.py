@@ -63,7 +63,7 @@ def portfolio_table(items: Iterable[dict[str, Any]]) -> Table:
         ("account", "name", "score>", "band", "trend", "owner", "tier", "open signals", "biggest lever"),
         (
             (item["account_id"], item["name"], short(item["score"]),
-             band(item["band"]) if item.get("customer", True) else "[dim]former[/dim]",
+             band(item["band"]) if item.get("customer", True) else "former",
              TREND.get(item["trend"], item["trend"]), named(item["owner"]), item["tier"], item["signals"],
              named(item["biggest_lever"]))
             for item in items

@@ -121,6 +121,7 @@ class Assignment:
     async def _start_from(self, places: frozenset[Place], *, lost: bool) -> None:
         earliest = await self.reader.earliest(places)
         async with self._database.transaction() as conn:
+            _require_as_before(await positions.highest_partition(conn), self._source.partitions)
             stored = await positions.load(conn, places)
             starts, incidents = _choose(stored, earliest, self.cluster, lost=lost)
             await self._leases.check(conn, {partition for _, partition in places})
@@ -132,6 +133,15 @@ class Assignment:
         for place, offset in starts.items():
             self.reader.seek(place, offset)
         self._next.update(starts)
+
+
+def _require_as_before(highest: int | None, partitions: int) -> None:
+    if highest is not None and highest >= partitions:
+        raise WrongTopics(
+            f"This database was filled from topics with at least {highest + 1} partitions, and KIZUNA_PARTITIONS is "
+            f"{partitions}. Accounts would change their places: set it as it was, or begin with an empty database "
+            "(of a local stack: make down, then remove .run)."
+        )
 
 
 def _choose(

@@ -86,6 +86,12 @@ async def positions(conn: AsyncConnection, partition: int) -> dict[str, int]:
     return {row.topic: row.next_offset for row in rows}
 
 
+async def highest_partition(conn: AsyncConnection) -> int | None:
+    """Return the highest partition number that was ever read; None before the first start."""
+    row = await fetch_one(conn, "select max(partition) as highest from position")
+    return row.highest if row else None
+
+
 async def cluster_of(conn: AsyncConnection, partition: int) -> str | None:
     """Return the identity of the cluster that the positions of a partition belong to."""
     row = await fetch_one(conn, "select cluster from position where partition = $1 limit 1", partition)

@@ -1,9 +1,10 @@
 """Where reading starts: never a silent jump, never a record left out that the broker still has."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.assignment import _choose
+from shared.assignment import WrongTopics, _choose, _require_as_before
 from shared.positions import Stored
 
 PLACES = st.tuples(st.sampled_from(["usage.v1", "backfill.v1"]), st.integers(0, 3))
@@ -43,3 +44,10 @@ def test_each_kind_of_jump_has_its_name() -> None:
     assert incidents == {"another_cluster": [["usage.v1", 0, 50, 10]], "gap": [["usage.v1", 1, 5, 10]]}
     _, incidents = _choose({("usage.v1", 2): Stored("here", 20)}, {("usage.v1", 2): 10}, "here", lost=True)
     assert list(incidents) == ["younger_broker"]
+
+
+def test_a_database_of_more_partitions_is_refused_with_the_remedy() -> None:
+    _require_as_before(None, 4)
+    _require_as_before(3, 4)
+    with pytest.raises(WrongTopics, match=r"12 partitions.*KIZUNA_PARTITIONS"):
+        _require_as_before(11, 4)
