@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from shared.consuming import Runtime
 
 INCIDENTS_SHOWN = 20
+SOON = timedelta(seconds=10)  # who asks whether all is done must know of looks that were put off for a moment
 
 
 class ReplayRequest(BaseModel):
@@ -71,11 +73,12 @@ async def _stored_status(conn: AsyncConnection) -> dict[str, Any]:
         conn,
         """select (select count(*) from outbox) as outbox,
                   (select min(created_at) from outbox) as outbox_oldest,
-                  (select count(*) from account_due where due_at <= $1 or urgency is not null) as due,
+                  (select count(*) from account_due where due_at <= $1 + $2::interval or urgency is not null) as due,
                   (select count(*) from account_due where failures > 0) as failing,
                   (select count(*) from dead_letter) as dead_letters,
                   (select min(absorbed_through) from position) as absorbed_through""",
         now(),
+        SOON,
     )
     incidents = await fetch(conn, "select at, kind, detail from incident order by id desc limit $1", INCIDENTS_SHOWN)
     return {
