@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import Body, FastAPI, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared import deadletters
 from shared.clock import now
 from shared.db import fetch, fetch_one
 from shared.errors import NotFound
 from shared.events import event_key
-from shared.http import Limit, decode_cursor, page
+from shared.http import BIGINT, Limit, decode_number, page
 from shared.inbox import counted
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ReplayRequest(BaseModel):
     """Which dead letters to send again: of one reason, or by id, or (with neither) all that were not replayed."""
 
     reason: str | None = None
-    ids: list[int] | None = None
+    ids: list[Annotated[int, Field(ge=0, lt=BIGINT)]] | None = None
 
 
 def add_runtime_routes(
@@ -73,12 +73,11 @@ async def _stored_status(conn: AsyncConnection) -> dict[str, Any]:
         conn,
         """select (select count(*) from outbox) as outbox,
                   (select min(created_at) from outbox) as outbox_oldest,
-                  (select count(*) from account_due where due_at <= $1 + $2::interval or urgency is not null) as due,
+                  (select count(*) from account_due where due_at <= $1 or urgency is not null) as due,
                   (select count(*) from account_due where failures > 0) as failing,
                   (select count(*) from dead_letter) as dead_letters,
                   (select min(absorbed_through) from position) as absorbed_through""",
-        now(),
-        SOON,
+        now() + SOON,
     )
     incidents = await fetch(conn, "select at, kind, detail from incident order by id desc limit $1", INCIDENTS_SHOWN)
     return {
@@ -93,9 +92,9 @@ def _add_dead_letters(app: FastAPI, runtime: Runtime) -> None:
         reason: str | None = None, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
     ) -> dict[str, Any]:
         """List what this service refused, oldest first."""
-        after = decode_cursor(cursor) or 0
+        after = decode_number(cursor)
         async with runtime.database.snapshot() as conn:
-            return page(await deadletters.listing(conn, reason, int(after), limit + 1), limit, lambda item: item["id"])
+            return page(await deadletters.listing(conn, reason, after, limit + 1), limit, lambda item: item["id"])
 
     @app.post("/v1/dead-letters/replay")
     async def replay(request: Annotated[ReplayRequest, Body()]) -> dict[str, int]:
