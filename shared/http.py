@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MOST = 500
+BIGINT = 2**63
+"""Ids of rows lie below it; the database takes no greater number."""
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many items")]
@@ -116,6 +118,16 @@ def decode_cursor(cursor: str | None) -> Any:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.") from None
+
+
+def decode_number(cursor: str | None) -> int:
+    """Return the number that a cursor of a numbered list stands for; 0 without one. Raises BadRequest."""
+    found = decode_cursor(cursor)
+    if found is None:
+        return 0
+    if isinstance(found, int) and 0 <= found < BIGINT:
+        return found
+    raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
 
 
 def _bearer(request: Request) -> str:

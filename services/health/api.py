@@ -168,7 +168,9 @@ def portfolio_routes(desk: Desk) -> APIRouter:
 def _days(query: Range, view: View, zone: ZoneInfo) -> tuple[date, date]:
     yesterday = view.as_of.astimezone(zone).date() - timedelta(days=1)
     last = min(day(query.last), yesterday) if query.last else yesterday
-    first = day(query.first) if query.first else last - timedelta(days=DEFAULT_DAYS - 1)
+    if last < FIRST_DAY:
+        raise BadRequest(f"Nothing is known of days before {FIRST_DAY}.")
+    first = max(day(query.first), FIRST_DAY) if query.first else last - timedelta(days=DEFAULT_DAYS - 1)
     if (last - first).days >= HISTORY_DAYS:
         raise BadRequest(f"Ask for at most {HISTORY_DAYS} days at once.")
     return first, last

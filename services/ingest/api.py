@@ -15,7 +15,7 @@ from services.ingest.origin import Origin
 from shared import deadletters
 from shared.clock import now
 from shared.errors import BadRequest, NotFound
-from shared.http import Kit, Limit, caller, check_routes, create_app, decode_cursor, page
+from shared.http import BIGINT, Kit, Limit, caller, check_routes, create_app, decode_cursor, decode_number, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shared.db import Database
     from shared.produce import Publisher
 
-BIGINT = 2**63
 Cursor = Annotated[str | None, Query()]
 
 
@@ -136,9 +135,7 @@ def _add_dead_letters(app: FastAPI, desk: Desk) -> None:
     @app.get("/v1/dead-letters")
     async def dead_letters(reason: str | None = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
         """List what ingest refused, oldest first."""
-        after = decode_cursor(cursor) or 0
-        if not isinstance(after, int) or after >= BIGINT:
-            raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
+        after = decode_number(cursor)
         async with desk.database.snapshot() as conn:
             found = await deadletters.listing(conn, _text(reason), after, limit + 1)
         return page(found, limit, lambda item: item["id"])

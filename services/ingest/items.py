@@ -12,6 +12,7 @@ from services.ingest.origin import BATCH, EVENTS, PARKED, Origin, Refusal
 from services.ingest.store import Parked, Refused
 from shared.errors import BadEvent
 from shared.events import (
+    ADDED_BYTES,
     MAX_BYTES,
     ContactUpserted,
     Event,
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 BACKFILL: Final = "backfill.v1"
 OPEN_TOPICS: Final = frozenset({"usage.v1", "billing.v1", "customer.v1"})
 """What the world may say. The other topics carry what Kizuna itself concludes."""
+
+
+MOST_MEANT: Final = MAX_BYTES + ADDED_BYTES // 2
+"""A call was measured as the client sent it; the envelope that is put around it counts against nobody."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -57,7 +62,7 @@ def read(index: int, raw: bytes, origin: Origin, known: datetime) -> Item:
         event = msgspec.structs.replace(decode_event(raw), recordedtime=known)
         return Item(index, raw, event, encode_event(event), "track", None, person_of(event))
     meant = segment.understand(raw, None if origin.route == BATCH else origin.route, origin)
-    event, value = decode_untrusted(meant.event, received=known, backdate=False)
+    event, value = decode_untrusted(meant.event, received=known, backdate=False, most=MOST_MEANT)
     return Item(index, raw, event, value, meant.call, meant.account_id, meant.person_id, meant.previous_id)
 
 

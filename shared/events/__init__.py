@@ -17,7 +17,7 @@ from shared.events.customer import (
     TicketClosed,
     TicketOpened,
 )
-from shared.events.decode import MAX_BYTES, MAX_DEPTH, check_bytes, decode_event, decode_untrusted
+from shared.events.decode import ADDED_BYTES, MAX_BYTES, MAX_DEPTH, check_bytes, decode_event, decode_untrusted
 from shared.events.derived import (
     Alert,
     AlertAcknowledged,
@@ -40,6 +40,7 @@ from shared.events.refusal import CODES
 from shared.events.usage import UsageRecorded
 
 __all__ = [
+    "ADDED_BYTES",
     "CODES",
     "MAX_BYTES",
     "MAX_DEPTH",

@@ -15,8 +15,8 @@ from shared.events.refusal import refusal
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 64
-ADDED_BYTES: Final = 4 * 1024
-"""What ingest may add to an event of MAX_BYTES: times and the partition key, escaped."""
+ADDED_BYTES: Final = 8 * 1024
+"""What ingest may add to an event of MAX_BYTES: the envelope around a call, times and the partition key, escaped."""
 
 _T = TypeVar("_T")
 
@@ -34,13 +34,14 @@ def decode_event(raw: bytes) -> Event:
     return _event(envelope, _instant("time", envelope.time), recorded)
 
 
-def decode_untrusted(raw: bytes, *, received: datetime, backdate: bool) -> tuple[Event, bytes]:
+def decode_untrusted(raw: bytes, *, received: datetime, backdate: bool, most: int = MAX_BYTES) -> tuple[Event, bytes]:
     """Decode a client's event and return it with the bytes for Kafka, in which unknown fields are preserved.
 
     `received` (aware) becomes `recordedtime`, and `time` where the client gave none; with `backdate` the client's
-    own `recordedtime` holds if it is not later. Raises BadEvent with a code of `refusal.CODES`.
+    own `recordedtime` holds if it is not later. `most` bounds the bytes. Raises BadEvent with a code of
+    `refusal.CODES`.
     """
-    check_bytes(raw)
+    check_bytes(raw, most)
     envelope = _decode(_UNTRUSTED, raw)
     recorded = _backdated(envelope.recordedtime, received) if backdate else received.astimezone(UTC)
     time = recorded if envelope.time is None else _instant("time", envelope.time)

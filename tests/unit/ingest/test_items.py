@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingest import items
 from services.ingest.origin import NOBODY, PARKED, Origin, traceparent
 from shared.errors import BadEvent
-from shared.events import TYPES, decode_event
+from shared.events import MAX_BYTES, TYPES, decode_event
 from tests.unit.ingest.recordings import RECEIVED, TRACE, call, origin
 
 LATER = RECEIVED + timedelta(days=3)
@@ -42,6 +42,26 @@ def test_an_event_goes_to_its_topic_under_its_account() -> None:
     }
     assert decode_event(record.value) == item.event
     assert item.event.traceparent == TRACE
+
+
+def test_a_call_of_the_greatest_size_is_taken_whatever_its_envelope_adds() -> None:
+    account = "\u2603" * 255
+    raw = call(context={"groupId": account}, properties={"x": "@"})
+    raw = raw.replace(b"@", b"y" * (MAX_BYTES - len(raw) + 1))
+    assert len(raw) == MAX_BYTES
+    item = items.read(0, raw, origin(), RECEIVED)
+    assert len(item.value) > MAX_BYTES
+    assert decode_event(item.value) == item.event
+    with pytest.raises(BadEvent, match="65537 bytes"):
+        items.read(0, raw + b" ", origin(), RECEIVED)
+
+
+def test_a_call_that_waited_for_a_long_account_can_still_be_read() -> None:
+    raw = call(context=None, properties={"x": "@"})
+    raw = raw.replace(b"@", b"y" * (MAX_BYTES - len(raw) + 1))
+    waited = items.read(0, raw, origin(), RECEIVED)
+    event, value = items.addressed(waited.value, "\U0001f91d" * 255, LATER)
+    assert decode_event(value) == event
 
 
 def test_a_clients_own_trace_is_kept() -> None:

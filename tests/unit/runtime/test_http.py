@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.access import Access, mint, new_key_pair
 from shared.errors import BadRequest, NotReady
-from shared.http import Kit, Limit, caller, check_routes, create_app, decode_cursor, encode_cursor, page
+from shared.http import Kit, Limit, caller, check_routes, create_app, decode_cursor, decode_number, encode_cursor, page
 from shared.roles import ROLES
 
 PRIVATE, PUBLIC = new_key_pair()
@@ -119,6 +119,14 @@ def test_pages_show_everything_once(numbers: list[int], limit: int) -> None:
 def test_a_cursor_that_is_not_ours_is_a_bad_request(text: str) -> None:
     with contextlib.suppress(BadRequest):
         decode_cursor(text)
+
+
+@pytest.mark.parametrize("position", [{"a": 1}, ["a"], "r", 1.5, -1, 2**63, 10**30])
+def test_a_numbered_list_takes_no_other_lists_cursor(position: object) -> None:
+    assert decode_number(None) == 0
+    assert decode_number(encode_cursor(7)) == 7
+    with pytest.raises(BadRequest):
+        decode_number(encode_cursor(position))
 
 
 def test_cursors_hold_any_position() -> None:

@@ -26,7 +26,9 @@ def test_rfc_3339_is_taken_with_its_offset() -> None:
     assert moment("2026-01-31T12:00:00 09:00", UTC) == datetime(2026, 1, 31, 3, tzinfo=UTC)  # "+" unescaped in a URL
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-02-30", "2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00", "1969-12-31"]
+)
 def test_anything_else_is_a_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         moment(text, UTC)
