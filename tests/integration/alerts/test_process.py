@@ -70,6 +70,7 @@ async def alerts(
     environment = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
         "KIZUNA_PARTITIONS": str(PARTITIONS),
+        "KIZUNA_SESSION_SECONDS": "2",
         "KIZUNA_PUBLIC_KEY_FILE": str(public),
         "KIZUNA_ALERTS_PORT": str(free_port()),
         "KIZUNA_ALERTS_DATABASE_URL": await service_database("alerts"),
