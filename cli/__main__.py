@@ -61,7 +61,7 @@ def build() -> typer.Typer:
     app = new_app(DESCRIPTION, no_args_is_help=True)
     for name, run in COMMANDS.items():
         if isinstance(run, typer.Typer):
-            app.add_typer(run, name=name)
+            app.add_typer(run, name=name, short_help=run.info.help)
         else:
             command(app, name)(run)
     return app

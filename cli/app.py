@@ -29,10 +29,15 @@ def command(app: typer.Typer, name: str) -> Callable[[Run], Run]:
     """Add a function to an app as a command. Its docstring is the help; what follows `Example:` stays a line."""
 
     def added(run: Run) -> Run:
-        app.command(name, help=helped(run), epilog=HINT)(run)
+        app.command(name, help=helped(run), short_help=first_line(run), epilog=HINT)(run)
         return run
 
     return added
+
+
+def first_line(run: Callable[..., None]) -> str:
+    """Return what a list of commands says of a function; whole, where Click would cut a sentence that is long."""
+    return inspect.cleandoc(run.__doc__ or "").partition("\n")[0]
 
 
 def helped(run: Callable[..., None]) -> str:

@@ -63,6 +63,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
     return made
 
 
+def table_or(nothing: str, made: Table) -> Table | str:
+    """Return a table, or a sentence in place of one that has no rows."""
+    return made if made.row_count else nothing
+
+
 def plain(value: object) -> str:
     """Write a cell: a dash for nothing, lists with commas."""
     if value is None or value == "":

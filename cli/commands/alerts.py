@@ -7,7 +7,7 @@ import typer
 
 from cli.app import command, new_app
 from cli.client import segment, service
-from cli.output import show
+from cli.output import show, table_or
 from cli.pictures import alerts_table
 
 Account = Annotated[str | None, typer.Option("--account", help="Only of this account.")]
@@ -45,7 +45,7 @@ def without_command(
 def list_alerts(account: Account = None, state: State = None, signal: Signal = None, owner: Owner = None) -> None:
     """List alerts with where they were delivered, the same as `kizuna alerts`."""
     found = list(service("alerts").items("/v1/alerts", account=account, state=state, signal=signal, owner=owner))
-    show({"items": found}, lambda out: out.print(alerts_table(found)))
+    show({"items": found}, lambda out: out.print(table_or("No alert fits.", alerts_table(found))))
 
 
 @command(alerts, "ack")

@@ -8,7 +8,7 @@ from cli.app import command, new_app
 from cli.client import PATIENT, service
 from cli.environment import PORTS
 from cli.errors import Misused
-from cli.output import show, table
+from cli.output import show, table, table_or
 
 SERVICES = ("ingest", "health", "revenue", "alerts")
 Reason = Annotated[str | None, typer.Option("--reason", help="Only those refused for this reason, such as too_old.")]
@@ -23,7 +23,12 @@ def parked() -> None:
     columns = ("id", "source", "type", "person_id", "time", "parked_at", "reason")
     show(
         {"items": found},
-        lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))),
+        lambda out: out.print(
+            table_or(
+                "No event waits for its account.",
+                table(columns, ([item.get(name) for name in columns] for item in found)),
+            )
+        ),
     )
 
 
@@ -48,7 +53,9 @@ def list_letters(of: Of = None, reason: Reason = None) -> None:
     columns = ("service", "id", "reason", "message", "account_id", "event_id", "refused_at", "replayed_at")
     show(
         {"items": found},
-        lambda out: out.print(table(columns, ([item.get(name) for name in columns] for item in found))),
+        lambda out: out.print(
+            table_or("No refused event fits.", table(columns, ([item.get(name) for name in columns] for item in found)))
+        ),
     )
 
 

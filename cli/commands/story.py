@@ -18,7 +18,8 @@ def demo(
 ) -> None:
     """Post a slice of history, play three scenes on top as live events, and show what the services made of it.
 
-    Needs the stack (`kizuna up`). Everything printed is read from the services; run again, it changes nothing.
+    Needs the stack (`kizuna up`). Everything printed is read from the services. Run again on the same stack it
+    changes nothing; after a restart it plays with a new set of accounts beside the old (`rm -r .run` begins anew).
     """
     if JSON_WANTED.get():
         raise Misused("demo is a story for people and has no --json; the commands that it names have")

@@ -54,7 +54,7 @@ def perform(folder: Path, now: datetime, out: Console, notes: Console) -> None:
         out, "2  Three things happen", "Posted live. Each leads to a signal, and that to its owner's Slack and mail."
     )
     played = [play(scene, out, notes) for scene in scenes(stage)]
-    chapter(out, "3  The portfolio", "As health computes it now, worst first. GET /v1/portfolio")
+    chapter(out, "3  The portfolio", "As health computes it now, worst first, former customers last. GET /v1/portfolio")
     show_portfolio(stage, out)
     chapter(
         out, f"4  Why {COMPANIES[LEFT_BY_CHAMPION]} stands there", "What each measure adds, and what caps the score."
@@ -65,7 +65,8 @@ def perform(folder: Path, now: datetime, out: Console, notes: Console) -> None:
     chapter(out, "6  What the owners got", "As it arrived at the Slack stand-in and the mail server.")
     for message in (message for messages in played for message in messages):
         out.print(letter(message))
-    out.print(f"\nHow they look to the owners: {environment().url('inbox')}/", soft_wrap=True)
+    inbox = environment().url("inbox")
+    out.print(f"\nHow they look to the owners, while the stack is up (make demo KEEP=1): {inbox}/", soft_wrap=True)
 
 
 def fresh_stage(now: datetime, history_ends: datetime) -> Stage:
@@ -121,9 +122,9 @@ def sent(alert: dict[str, Any]) -> bool:
 
 
 def show_portfolio(stage: Stage, out: Console) -> None:
-    """Show this performance's accounts, worst first; what has no score comes last."""
+    """Show this performance's accounts, worst first; then what has no score, then who is no customer any more."""
     mine = [item for item in service("health").items("/v1/portfolio") if item["account_id"].startswith(stage.prefix)]
-    mine.sort(key=lambda item: (item["score"] is None, item["score"]))
+    mine.sort(key=lambda item: (not item.get("customer", True), item["score"] is None, item["score"]))
     out.print(portfolio_table(mine))
 
 
