@@ -139,7 +139,7 @@ def account_routes(desk: Desk) -> APIRouter:
             same = await store.same_persons_of(conn, account_id, view.known_at)
             remark = await desk.remark(conn, account_id, view)
         items = [each for each in answers.usage_answer(rows, same) if after is None or _usage_place(each) > after]
-        total = answers.number(sum(row.quantity for row in rows))
+        total = answers.number(sum((row.quantity for row in rows), Decimal(0)))
         listed = page(items[: query.limit + 1], query.limit, _usage_place)
         return {"account_id": account_id, "total": total} | listed | remark
 

@@ -144,6 +144,15 @@ async def test_usage_is_counted_exactly(health_service: HealthService) -> None:
     assert (pages["total"], rest["next_cursor"]) == (31.5, None)
 
 
+async def test_no_usage_is_counted_as_none(health_service: HealthService) -> None:
+    await health_service.learn([told(ContactUpserted(contact_id="c", roles=["champion"]), TODAY)])
+    found = await health_service.ask("/v1/accounts/acme/usage")
+    assert (found["total"], found["items"], found["next_cursor"]) == (0, [], None)
+    await health_service.learn([used(TODAY, "p0", "login")])
+    assert (await health_service.ask("/v1/accounts/acme/usage", to="2001-01-01"))["total"] == 0
+    assert (await health_service.ask("/v1/accounts/acme/usage", known_at="2001-01-01"))["total"] == 0
+
+
 async def test_not_yet_absorbed_is_provisional(health_service: HealthService) -> None:
     await health_service.learn(steady_usage())
     asked = {"known_at": at(TODAY)}
