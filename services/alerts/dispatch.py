@@ -191,6 +191,7 @@ class Dispatcher:
 
     async def _fall_back(self, conn: AsyncConnection, dead: Sequence[queue.Delivery], now: datetime) -> None:
         """Plan what comes after dead deliveries; they themselves stay where they can be seen."""
+        await queue.take_turns(conn)
         told = await queue.of_alerts(conn, sorted({each.alert_id for each in dead}))
         planned = []
         for each in dead:

@@ -201,6 +201,14 @@ async def end(conn: AsyncConnection, ids: Sequence[str], state: str, reason: str
     )
 
 
+async def take_turns(conn: AsyncConnection) -> None:
+    """Let nobody else look for what comes after dead deliveries until the end of this transaction.
+
+    Two messages about one alert that die at the same time would each see the other one as still alive.
+    """
+    await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.fall_back'))")
+
+
 async def of_alerts(conn: AsyncConnection, alert_ids: Sequence[str]) -> dict[str, list[Delivery]]:
     """Return every delivery per alert, oldest first."""
     rows = await fetch(conn, "select * from delivery where alert_id = any($1) order by planned_at, id", list(alert_ids))

@@ -2,13 +2,18 @@
 
 import asyncio
 import time
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts import queue
+from services.alerts.content import Writer
+from services.alerts.dispatch import Dispatcher
 from shared.db import fetch
-from tests.integration.alerts.desk import Desk, all_sent
+from tests.integration.alerts.desk import PATIENCE, Desk, all_sent
 from tests.plugins.inbox import LocalInbox
 from tests.unit.alerts.saying import JANE, owner, told
 
@@ -73,6 +78,30 @@ async def test_dead_deliveries_stay_visible_and_the_next_one_is_asked(desk: Desk
     [mail] = inbox.messages(channel="email")
     assert mail["to"] == manager.email
     assert "担当者に連絡できなかった" in mail["text"]
+
+
+class Simultaneous(Dispatcher):
+    """Looks for what comes next only when both messages have been noted as dead, and neither is committed."""
+
+    both = asyncio.Barrier(2)
+
+    async def _fall_back(self, conn: AsyncConnection, dead: Sequence[queue.Delivery], now: datetime) -> None:
+        await self.both.wait()
+        await super()._fall_back(conn, dead, now)
+
+
+async def test_when_all_channels_die_at_once_the_next_one_is_asked_still(desk: Desk, inbox: LocalInbox) -> None:
+    inbox.faults(slack=["error:user_not_found"], smtp=["550"])
+    await desk.tell(owner("acme", JANE), told("acme"))
+    writer = Writer(desk.links, desk.settings.time_zone)
+    dispatcher = Simultaneous(desk.database, desk.channels, writer, desk.now)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(dispatcher.deliver(*each) for each in await dispatcher.claim(16)))
+    [item] = await desk.alerts()
+    assert sorted((each["channel"], each["state"]) for each in item["deliveries"]) == [
+        *[("email", "dead"), ("email", "pending")],
+        *[("slack", "dead"), ("slack", "pending")],
+    ]
 
 
 async def test_one_dead_channel_leaves_it_to_the_other(desk: Desk, inbox: LocalInbox) -> None:
