@@ -85,6 +85,7 @@ class Writer:
         account, alert = topic.account, topic.alert
         owner = next((account.owners[role] for role in ("csm", "manager") if role in account.owners), None)
         return (
+            *_person(alert, words),
             Fact(words.severity, words.severities.get(alert.severity, alert.severity)),
             Fact(words.since, self._instant(alert.latest.since, to, words)),
             Fact(words.mrr, _mrr(account.mrr, words)),
@@ -120,6 +121,12 @@ class Writer:
             return ZoneInfo(to.time_zone) if to.time_zone else self.zone
         except (ZoneInfoNotFoundError, ValueError, OSError):
             return self.zone  # a zone that nobody knows must not keep the message back
+
+
+def _person(alert: Alert, words: Words) -> tuple[Fact, ...]:
+    """Name the person whom a signal is about, with the title, where it is about one."""
+    named = [str(alert.latest.facts[name]) for name in ("contact", "title") if alert.latest.facts.get(name)]
+    return (Fact(words.person, one_line(", ".join(named), LONGEST_VALUE)),) if named else ()
 
 
 def title(alert: Alert, account: Account, words: Words) -> str:

@@ -45,6 +45,7 @@ WORDS = Words(
     mrr="MRR at stake",
     renewal="Renewal",
     owner="Owner",
+    person="Person",
     nobody="nobody",
     unknown="not known",
     evidence="What we saw",

@@ -41,6 +41,7 @@ WORDS = Words(
     mrr="影響するMRR",
     renewal="更新日",
     owner="担当者",
+    person="対象者",
     nobody="未割り当て",
     unknown="不明",
     evidence="確認された事実",

@@ -26,6 +26,7 @@ class Words:
     mrr: str
     renewal: str
     owner: str
+    person: str
     nobody: str
     unknown: str
     evidence: str

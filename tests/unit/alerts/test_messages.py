@@ -202,3 +202,19 @@ def test_one_line_is_one_short_printable_line(text: str, limit: int) -> None:
     assert len(flat) <= limit
     assert len(flat.splitlines()) <= 1
     assert one_line(flat, limit) == flat
+
+
+@settings(max_examples=40, deadline=None)
+@given(LANGUAGE, HOSTILE, HOSTILE)
+def test_the_person_it_is_about_is_named_harmlessly(language: str, name: str, job: str) -> None:
+    message = WRITER.alert(topic(facts={"contact": name, "title": job}), to(language))
+    first = message.facts[0]
+    named = first.label == words_for(language).person
+    assert named == bool(name or job)
+
+
+def test_a_signal_about_nobody_names_nobody() -> None:
+    message = WRITER.alert(topic(), to("en"))
+    assert message.facts[0].label == words_for("en").severity
+    named = WRITER.alert(topic(facts={"contact": "Ken Sato", "title": "CTO"}), to("ja"))
+    assert (named.facts[0].label, named.facts[0].value) == ("対象者", "Ken Sato, CTO")
