@@ -99,7 +99,9 @@ class Program:
         return "\n".join([f"{self.log}:", *(f"  {line}" for line in tail or ["(empty)"])])
 
     def _spawn(self) -> int:
-        command = ("setpriv", "--pdeathsig", "INT", *self.command) if self.tied else self.command
+        # A shell starts its background jobs deaf to SIGINT, and children inherit that.
+        tie = ("env", "--default-signal=INT", "setpriv", "--pdeathsig", "INT")
+        command = (*tie, *self.command) if self.tied else self.command
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         files = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -10,7 +10,7 @@ import pytest
 from cli.environment import parse
 from deploy.local import report, stack
 from deploy.local.plan import MODULES, PORTS, Plan, plan_of, variable
-from deploy.local.ports import free_port
+from deploy.local.ports import free_ports
 
 NewPlan = Callable[[], Plan]
 
@@ -18,7 +18,8 @@ NewPlan = Callable[[], Plan]
 def free_plan(folder: Path) -> Plan:
     """Return a plan for the real services on ports that are free now; external servers of the environment count."""
     given = {name: os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL") if name in os.environ}
-    return plan_of(given | {variable(part): str(free_port()) for part in PORTS}, folder)
+    ports = {variable(part): str(port) for part, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    return plan_of(given | ports, folder)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local import credentials, stack
 from deploy.local.plan import PORTS, Plan
-from deploy.local.ports import free_port
+from deploy.local.ports import free_ports
 from tests.sdks.install import HOME
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def running() -> Iterator[Product]:
     """Start what is needed in a folder that goes with it, and stop it afterwards; nothing there is worth draining."""
     HOME.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=HOME, prefix="stack-") as folder:
-        plan = Plan(Path(folder), {part: free_port() for part in PORTS}, modules=MODULES)
+        plan = Plan(Path(folder), dict(zip(PORTS, free_ports(len(PORTS)), strict=True)), modules=MODULES)
         stack.up(plan)
         try:
             token = credentials.admin_token(plan.folder)

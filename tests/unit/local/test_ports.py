@@ -3,11 +3,12 @@ import socket
 
 import pytest
 
-from deploy.local.ports import HOST, answers, free_port, require_free
+from deploy.local.ports import HOST, answers, free_port, free_ports, require_free
 from deploy.local.processes import StackError
 
 
 def test_a_free_port_can_be_used() -> None:
+    assert len(set(free_ports(50))) == 50
     port = free_port()
     require_free("ingest", port, "KIZUNA_INGEST_PORT")
     assert not answers(port)
