@@ -26,10 +26,10 @@ from tests.bench.servers import Servers, preload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SECONDS = float(os.environ.get("SECONDS_EACH", "2.5"))
+SECONDS = float(os.environ.get("SECONDS_EACH", "2"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SHAPES = {1: 64, 20: 32, 100: 16, 1000: 8}  # events a request: connections
-PRELOADED = 150_000
+PRELOADED = 90_000
 OUT = Path(".run/bench.json")
 console = Console(stderr=True)
 
