@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 
 from deploy.local.broker import Broker
@@ -18,6 +19,7 @@ async def test_a_frozen_broker_means_a_refusal_in_time_and_recovery_after(publis
     await publisher.publish([record(usage("a", "before"))])
     os.kill(broker.program.pid() or 0, signal.SIGSTOP)
     try:
+        await until(lambda: psutil.Process(broker.program.pid() or 0).status() == psutil.STATUS_STOPPED, 5)
         began = time.monotonic()
         with pytest.raises(NotReady):
             await publisher.publish([record(usage("a", "during"))])
