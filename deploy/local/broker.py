@@ -20,11 +20,15 @@ _START_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The broker on `port`, its log in `folder`; `tied` ends it with the process that started it (for tests)."""
+    """The broker on `port`, its log in `folder`; `tied` ends it with the process that started it (for tests).
+
+    `advertised_port` is where clients are sent once they have asked, if not to `port`: to whatever stands in between.
+    """
 
     folder: Path
     port: int
     tied: bool = False
+    advertised_port: int | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -34,11 +38,11 @@ class Broker:
     @property
     def program(self) -> Program:
         """The broker as a process, with a cluster id of its own at each start."""
-        url = f"tcp://{self.bootstrap_servers}"
+        advertised = f"tcp://{HOST}:{self.advertised_port or self.port}"
         command = (
             *(_binary(), "broker"),
             *("--cluster-id", f"kizuna-{uuid.uuid4().hex}"),
-            *("--listener-url", url, "--advertised-listener-url", url),
+            *("--listener-url", f"tcp://{self.bootstrap_servers}", "--advertised-listener-url", advertised),
             *("--storage-engine", "memory://tansu/"),
         )
         return Program("broker", command, self.folder, dict(os.environ) | {"NO_COLOR": "1"}, tied=self.tied)
