@@ -1,4 +1,4 @@
-"""Owns waiting until the consuming services have read and sent everything, before an embedded broker forgets it."""
+"""Owns waiting until the consuming services have read and sent everything, before a broker that may forget it stops."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Backlog:
         """Whether there is surely nothing left."""
         return self.lag == 0 and self.outbox == 0
 
-    def __str__(self) -> str:
-        """Say what is lost when the embedded broker stops now."""
+    def left(self, *, forgets: bool) -> str:
+        """Say what happens to the rest when the broker stops now; `forgets` if it keeps no records."""
+        fate = "lost" if forgets else "kept by the broker"
         if self.lag is None:
-            return "does not say how far it has read; what it has not read is lost"
-        return f"{self.lag} records not read are lost; {self.outbox} events not sent stay in its database"
+            return f"does not say how far it has read; what it has not read is {fate}"
+        return f"{self.lag} records not read are {fate}; {self.outbox} events not sent stay in its database"
 
 
 def drain(urls: Mapping[str, str], token: str, patience: float) -> dict[str, Backlog]:

@@ -33,6 +33,8 @@ PORTS: Final = MappingProxyType(
     }
 )
 MODULES: Final = MappingProxyType({name: f"services.{name}" for name in SERVICES} | {"inbox": "deploy.local.inbox"})
+EMBEDDED: Final = "embedded"
+APACHE: Final = "apache"
 RUN_FOLDER: Final = Path(__file__).parents[2] / ".run"
 
 
@@ -40,13 +42,14 @@ RUN_FOLDER: Final = Path(__file__).parents[2] / ".run"
 class Plan:
     """One stack. `kafka` and `database` are servers that others run (bootstrap servers, administrator's URL), if any.
 
-    `modules` are the Python modules that are started, by the name of the part.
+    `broker` is the kind of its own broker; `modules` are the Python modules that are started, by the name of the part.
     """
 
     folder: Path
     ports: Mapping[str, int]
     kafka: str | None = None
     database: str | None = None
+    broker: str = EMBEDDED
     modules: Mapping[str, str] = field(default_factory=lambda: dict(MODULES))
 
     def url(self, part: str) -> str:
@@ -58,12 +61,17 @@ class Plan:
         """Broker that the stack uses."""
         return self.kafka or f"{HOST}:{self.ports['kafka']}"
 
+    @property
+    def broker_forgets(self) -> bool:
+        """Whether the records are gone when the stack is down: an own broker that keeps them in memory."""
+        return not self.kafka and self.broker == EMBEDDED
+
     def partitions(self, environ: Mapping[str, str]) -> int:
         """Return how many partitions every topic has.
 
         Four on the embedded broker: after a crash it invents topics that somebody asks for, with that many.
         """
-        return int(environ.get("KIZUNA_PARTITIONS") or (12 if self.kafka else 4))
+        return int(environ.get("KIZUNA_PARTITIONS") or (4 if self.broker_forgets else 12))
 
     def save(self) -> None:
         """Remember this plan for as long as the stack is up."""
@@ -88,6 +96,14 @@ def plan_of(environ: Mapping[str, str], folder: Path = RUN_FOLDER) -> Plan:
     return known if runs else _planned(environ, folder)
 
 
+def broker_kind(environ: Mapping[str, str]) -> str:
+    """Return which broker of its own a stack starts: what KAFKA says, the embedded one unless told otherwise."""
+    kind = environ.get("KAFKA") or EMBEDDED
+    if kind not in {EMBEDDED, APACHE}:
+        raise StackError(f"KAFKA={kind} is no broker that can be started here: {EMBEDDED} or {APACHE}.")
+    return kind
+
+
 def variable(part: str) -> str:
     """Name of the environment variable that moves a part's port."""
     return f"KIZUNA_{part.upper()}_PORT"
@@ -109,7 +125,7 @@ def _planned(environ: Mapping[str, str], folder: Path) -> Plan:
     if twice:
         raise StackError(f"The same port is given twice: set {' and '.join(sorted(map(variable, twice)))} apart.")
     kafka = external(environ, "KAFKA_BOOTSTRAP_SERVERS", ports["kafka"])
-    return Plan(folder, ports, kafka, external(environ, "DATABASE_URL", ports["postgres"]))
+    return Plan(folder, ports, kafka, external(environ, "DATABASE_URL", ports["postgres"]), broker_kind(environ))
 
 
 def _port(environ: Mapping[str, str], part: str, default: int) -> int:

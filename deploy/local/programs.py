@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from deploy.local import credentials
+from deploy.local.apache import ApacheBroker
 from deploy.local.broker import Broker
-from deploy.local.plan import variable
+from deploy.local.plan import APACHE, variable
 from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Program
@@ -32,9 +33,10 @@ def postgres(plan: Plan) -> Postgres:
     return Postgres(plan.folder, plan.ports["postgres"])
 
 
-def broker(plan: Plan) -> Broker:
+def broker(plan: Plan) -> Broker | ApacheBroker:
     """Return the stack's own broker, which may be unused."""
-    return Broker(plan.folder, plan.ports["kafka"])
+    kind = ApacheBroker if plan.broker == APACHE else Broker
+    return kind(plan.folder, plan.ports["kafka"])
 
 
 def database_url(plan: Plan) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 from deploy.local import credentials
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
 
     from deploy.local.plan import Plan
     from deploy.local.standing import Standing
-
-
-def say(part: str, text: str) -> None:
-    """Print one line on one part; to stderr, since stdout belongs to answers."""
-    print(f"  {part:<10} {text}", file=sys.stderr, flush=True)
 
 
 def env_file(plan: Plan) -> Path:

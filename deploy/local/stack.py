@@ -19,10 +19,11 @@ import httpx
 
 from deploy.local import credentials, programs, report
 from deploy.local.drain import drain
-from deploy.local.plan import CONSUMERS, Plan, plan_of, variable
+from deploy.local.jars import provide
+from deploy.local.plan import APACHE, CONSUMERS, Plan, plan_of, variable
 from deploy.local.ports import require_free
 from deploy.local.processes import Program, StackError, wait_for
-from deploy.local.report import say
+from deploy.local.progress import say
 from deploy.local.standing import readiness
 from deploy.local.topics import make_topics
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _UP_SECONDS: Final = 48.0  # leaves time to stop again within the minute that `up` may take
 _DRAIN_SECONDS: Final = 30.0
+_POLITE_DRAIN_SECONDS: Final = 10.0  # where nothing is lost: only so that the next start finds nothing old
 _SERVERS: Final = ("postgres", "broker")
 
 
@@ -44,6 +46,8 @@ def up(plan: Plan | None = None) -> Plan:
         missing = [program for program in _programs(plan) if not program.pid()]
         for program in missing:
             _require_ports(plan, program.name)
+        if plan.broker == APACHE and not plan.kafka:
+            provide()  # before the clock runs: the first time it downloads
         plan.save()
         try:
             _start(plan)
@@ -100,7 +104,7 @@ def _start(plan: Plan) -> None:
     say("postgres", plan.database.rpartition("@")[2] if plan.database else f"port {plan.ports['postgres']}")
     if not plan.kafka:
         programs.broker(plan).start()
-    say("broker", plan.bootstrap_servers)
+    say("broker", f"{plan.bootstrap_servers} ({'external' if plan.kafka else plan.broker})")
     say("topics", f"{_make_topics(plan)} there")
     _migrate(plan)
     services = [programs.service(plan, name) for name in plan.modules]
@@ -146,14 +150,21 @@ def _await_ready(plan: Plan, services: list[Program], patience: float) -> None:
 
 
 def _drain(plan: Plan, running: set[str]) -> list[str]:
-    """Wait until nothing is lost with the embedded broker; returns a line on each service that loses something."""
+    """Wait until everything is read and sent; returns a line on each service that loses something with the broker."""
     if "broker" not in running:
         return []
     say("drain", "waiting until everything is read and sent")
     consumers: dict[str, str] = {name: plan.url(name) for name in CONSUMERS if name in running}
-    left = drain(consumers, credentials.admin_token(plan.folder), _DRAIN_SECONDS)
-    silent = [f"{name}: does not run; what it has not read is lost" for name in CONSUMERS if name not in running]
-    return silent + [f"{name}: {each}" for name, each in left.items()]
+    forgets = plan.broker_forgets
+    patience = _DRAIN_SECONDS if forgets else _POLITE_DRAIN_SECONDS
+    rest = drain(consumers, credentials.admin_token(plan.folder), patience)
+    left = {name: each.left(forgets=forgets) for name, each in rest.items()}
+    if forgets:
+        left |= {name: "does not run; what it has not read is lost" for name in CONSUMERS if name not in running}
+        return [f"{name}: {what}" for name, what in left.items()]
+    for name, what in left.items():
+        say(name, what)
+    return []
 
 
 def _stop(running: list[Program]) -> list[str]:

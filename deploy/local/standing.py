@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -30,9 +30,10 @@ class Standing:
 def status(plan: Plan | None = None) -> list[Standing]:
     """Return how every part stands, servers first."""
     plan = plan or plan_of(os.environ)
+    broker = _server(plan, "kafka", plan.kafka, "broker")
     servers = [
         _server(plan, "postgres", plan.database and plan.database.rpartition("@")[2]),
-        _server(plan, "kafka", plan.kafka, "broker"),
+        replace(broker, note=f"{plan.broker}, {broker.note}") if broker.state == "ready" else broker,
     ]
     token = credentials.admin_token(plan.folder)
     with httpx.Client(timeout=3, headers={"authorization": f"Bearer {token}"}) as client:

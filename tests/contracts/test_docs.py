@@ -12,7 +12,7 @@ import typer
 from pydantic_core import PydanticUndefined
 
 from cli.__main__ import COMMANDS
-from deploy.local.plan import PORTS, variable
+from deploy.local.plan import EMBEDDED, PORTS, variable
 from services.alerts.settings import Settings as AlertsSettings
 from services.health.definition import Weighed
 from services.health.detector import Detector
@@ -109,7 +109,7 @@ def rows() -> dict[str, str]:
 def test_every_setting_is_documented_with_its_default_and_nothing_else_is() -> None:
     real = {name: shown(field) for settings in SERVICES.values() for name, field in variables(settings)}
     local = {variable(part): str(PORTS[part]) for part in PORTS if part not in SERVICES}
-    local |= dict.fromkeys(("DATABASE_URL", "KIZUNA_PRIVATE_KEY_FILE"), "the stack's own")
+    local |= {"KAFKA": EMBEDDED} | dict.fromkeys(("DATABASE_URL", "KIZUNA_PRIVATE_KEY_FILE"), "the stack's own")
     assert rows() == real | local
 
 

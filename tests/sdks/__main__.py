@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.processes import StackError
-from deploy.local.report import say
+from deploy.local.progress import say
 from tests.sdks import install, recorded
 from tests.sdks.delivery import DriverError, Outcome, deliver
 from tests.sdks.plan import SDKS

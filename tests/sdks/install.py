@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.report import say
+from deploy.local.progress import say
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache"

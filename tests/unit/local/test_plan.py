@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.plan import PORTS, Plan, external, plan_of, variable
+from deploy.local.plan import APACHE, EMBEDDED, PORTS, Plan, external, plan_of, variable
 from deploy.local.processes import Program, StackError
 
 SERVERS = {"KAFKA_BOOTSTRAP_SERVERS": ("{}", "kafka"), "DATABASE_URL": ("postgresql://me:p%40ss@{}/kizuna", "postgres")}
@@ -56,8 +56,21 @@ def test_external_servers_are_taken_over(tmp_path: Path) -> None:
     assert plan.database == environ["DATABASE_URL"]
 
 
+def test_the_environment_chooses_the_broker(tmp_path: Path) -> None:
+    kinds = [plan_of(environ, tmp_path).broker for environ in ({}, {"KAFKA": ""}, {"KAFKA": "apache"})]
+    assert kinds == [EMBEDDED, EMBEDDED, APACHE]
+    with pytest.raises(StackError, match=r"KAFKA=apatchy is no broker .*: embedded or apache"):
+        plan_of({"KAFKA": "apatchy"}, tmp_path)
+
+
+def test_only_a_broker_in_memory_is_small_and_forgets(tmp_path: Path) -> None:
+    plans = [Plan(tmp_path, PORTS), Plan(tmp_path, PORTS, broker=APACHE), Plan(tmp_path, PORTS, kafka="far:9092")]
+    assert [plan.partitions({}) for plan in plans] == [4, 12, 12]
+    assert [plan.broker_forgets for plan in plans] == [True, False, False]
+
+
 def test_a_running_stack_is_found_without_its_environment(tmp_path: Path) -> None:
-    plan = Plan(tmp_path, {**PORTS, "ingest": 9001}, kafka="far.example:9092")
+    plan = Plan(tmp_path, {**PORTS, "ingest": 9001}, kafka="far.example:9092", broker=APACHE)
     plan.save()
     assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
     assert plan_of({}, tmp_path).ports == PORTS, "nothing runs: what was saved is a left-over"
