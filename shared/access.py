@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -14,6 +16,7 @@ from shared.roles import RANK
 
 ALGORITHM = "EdDSA"
 ISSUER = "kizuna"
+_PEM: Final = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,10 @@ class Person:
 
 
 class Access:
-    """Verifies tokens. `public_key` is the PEM text of an Ed25519 public key."""
+    """Verifies tokens. `public_keys` is the PEM text of one Ed25519 public key, or of several in a rotation."""
 
-    def __init__(self, public_key: str) -> None:
-        self._public_key = public_key
+    def __init__(self, public_keys: str) -> None:
+        self._public_keys = _PEM.findall(public_keys) or [public_keys]
 
     def verify(self, token: str) -> Person:
         """Return the person a token speaks for.
@@ -43,13 +46,7 @@ class Access:
 
         """
         try:
-            claims = jwt.decode(
-                token,
-                self._public_key,
-                algorithms=[ALGORITHM],
-                issuer=ISSUER,
-                options={"require": ["exp", "iat", "sub"]},
-            )
+            claims = self._claims(token)
         except jwt.ExpiredSignatureError:
             raise Unauthorized("The token has expired. Mint another: kizuna token --role … --for …") from None
         except (jwt.InvalidTokenError, ValueError):
@@ -58,6 +55,27 @@ class Access:
         if not isinstance(role, str) or role not in RANK:
             raise Unauthorized("The token names no known role. Mint another: kizuna token --role … --for …")
         return Person(id=str(claims["sub"]), role=role)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """Return what a token says, whichever of the keys signed it."""
+        *others, last = self._public_keys
+        for key in others:
+            try:
+                return _decoded(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+        return _decoded(token, last)
+
+
+def _decoded(token: str, public_key: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        public_key,
+        algorithms=[ALGORITHM],
+        issuer=ISSUER,
+        options={"require": ["exp", "iat", "sub"]},
+    )
+    return claims
 
 
 def mint(private_key: str, person: str, role: str, expires: timedelta, *, at: datetime | None = None) -> str:

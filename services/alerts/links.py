@@ -47,10 +47,13 @@ class Claim(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Links:
-    """Writes and reads signed links. `public_url` is where browsers reach this service."""
+    """Writes and reads signed links. `public_url` is where browsers reach this service.
 
-    def __init__(self, secret: str, public_url: str) -> None:
-        self._secret = secret.encode()
+    `secrets` stand on a line each: the first signs, and links that any of them signed are ours.
+    """
+
+    def __init__(self, secrets: str, public_url: str) -> None:
+        self._secret, *self._former = (secret.encode() for secret in secrets.splitlines())
         self._public_url = public_url.rstrip("/")
 
     def claim(self, alert_id: str, action: Action, person: tuple[str, str], delivery: tuple[str, datetime]) -> Claim:
@@ -79,7 +82,7 @@ class Links:
         """
         payload_text, _, mac_text = token.partition(".")
         payload, mac = _bytes(payload_text), _bytes(mac_text)
-        if not hmac.compare_digest(mac, self._mac(payload)):
+        if not any(hmac.compare_digest(mac, _mac(secret, payload)) for secret in (self._secret, *self._former)):
             raise BadLink("This link is not valid. Please open it from the message again.")
         claim = msgspec.json.decode(payload, type=Claim)
         if datetime.fromtimestamp(claim.expires, UTC) <= now:
@@ -87,7 +90,11 @@ class Links:
         return claim
 
     def _mac(self, data: bytes) -> bytes:
-        return hmac.new(self._secret, data, sha256).digest()
+        return _mac(self._secret, data)
+
+
+def _mac(secret: bytes, data: bytes) -> bytes:
+    return hmac.new(secret, data, sha256).digest()
 
 
 def _text(data: bytes) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
+
+SECRET_LENGTH: Final = 16
 
 
 class Settings(ServiceSettings):
@@ -17,13 +19,21 @@ class Settings(ServiceSettings):
 
     port: int = Field(default=8004, ge=1, le=65535)
     public_url: str = Field(default="http://127.0.0.1:8004", pattern="^https?://")
-    link_secret: SecretStr = Field(min_length=16)
+    link_secret: SecretStr
     slack_url: str = Field(default="https://slack.com/api/", pattern="^https?://.*/$")
     slack_token: SecretStr | None = None
     team_channel: str | None = None
     smtp_url: SecretStr | None = None
     mail_from: str = "kizuna@localhost"
     team_mail: str | None = None
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long_enough(cls, secrets: SecretStr) -> SecretStr:
+        """Refuse a short one, also among several."""
+        if min(map(len, secrets.get_secret_value().splitlines()), default=0) < SECRET_LENGTH:
+            raise ValueError(f"at least {SECRET_LENGTH} characters on every line, of which the first signs")
+        return secrets
 
     @model_validator(mode="after")
     def _reaches_somebody(self) -> Self:

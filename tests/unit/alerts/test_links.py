@@ -35,6 +35,15 @@ def test_nonces_differ_by_alert_action_and_delivery() -> None:
     assert len(whole) == 12
 
 
+def test_a_secret_is_rotated_without_breaking_the_links_that_are_out() -> None:
+    rotated = Links("a new secret, on the first line\na secret of the tests", "https://kizuna.example/")
+    assert rotated.read(TOKEN, START) == CLAIM
+    with pytest.raises(BadLink):
+        LINKS.read(rotated.token(CLAIM), START)
+    with pytest.raises(BadLink):
+        Links("a new secret, on the first line", "https://kizuna.example/").read(TOKEN, START)
+
+
 def test_links_expire() -> None:
     assert LINKS.read(TOKEN, START + VALID_FOR - timedelta(seconds=1)) == CLAIM
     with pytest.raises(ExpiredLink):

@@ -45,6 +45,8 @@ async def test_what_is_configured_is_open(
         {"KIZUNA_ALERTS_SMTP_URL": "smtp://mail"},
         SLACK | {"KIZUNA_ALERTS_SLACK_URL": "https://slack.com/api"},
         SLACK | {"KIZUNA_ALERTS_LINK_SECRET": "short"},
+        SLACK | {"KIZUNA_ALERTS_LINK_SECRET": ""},
+        SLACK | {"KIZUNA_ALERTS_LINK_SECRET": "a secret of the tests\nshort"},
         SLACK | {"KIZUNA_ALERTS_PUBLIC_URL": "alerts.example"},
     ],
 )

@@ -25,6 +25,18 @@ def test_a_minted_token_speaks_for_its_person(role: str) -> None:
     )
 
 
+def test_while_keys_are_rotated_both_count() -> None:
+    new_private, new_public = new_key_pair()
+    for keys in (PUBLIC + new_public, f"{new_public}\n# the old one\n{PUBLIC}"):
+        for private in (PRIVATE, new_private):
+            assert Access(keys).verify(mint(private, "p", "viewer", HOUR)).role == "viewer"
+        for token in BAD.values():
+            with pytest.raises(Unauthorized):
+                Access(keys).verify(token)
+    with pytest.raises(Unauthorized):
+        Access(new_public).verify(mint(PRIVATE, "p", "viewer", HOUR))
+
+
 def test_an_unknown_role_cannot_be_minted() -> None:
     with pytest.raises(ValueError, match="owner"):
         mint(PRIVATE, "p", "owner", HOUR)
