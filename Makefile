@@ -15,10 +15,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check format bench sdks plugins
+.PHONY: help setup demo test up down status check containers format bench sdks plugins
 
 help: ## Say what can be done
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: setup ## Watch events become scores, an NRR and an alert in Slack and mail (KEEP=1 leaves the stack up)
 	@$(BIN)/python -m deploy.local demo
@@ -42,6 +42,10 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m shared.events.schemas --check
 	@$(BIN)/python -m deploy.openapi --check
+	@$(MAKE) --no-print-directory containers
+
+containers: setup ## Check image, compose file and cluster manifests, as far as that goes without an engine
+	@$(BIN)/python -m tests.containers
 
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .

@@ -1,7 +1,8 @@
 """The migration step: a database role and a schema per service, then every service's alembic revisions, in one process.
 
 Run it before the services: `python -m shared.migrate [--service NAME]`, with an administrator's `DATABASE_URL` and the
-roles' passwords in `KIZUNA_<SERVICE>_DB_PASSWORD`. Repeating it is harmless, and two at once wait for one another.
+roles' passwords in `KIZUNA_<SERVICE>_DB_PASSWORD` (or files with them, named in the same variables with `_FILE`).
+Repeating it is harmless, and two at once wait for one another.
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ def _folder(service: str) -> Path:
 
 
 def _from_environment(name: str) -> str:
-    value = os.environ.get(name)
+    path = os.environ.get(f"{name}_FILE")
+    value = Path(path).read_text(encoding="utf-8").strip() if path else os.environ.get(name)
     if not value:
         raise SystemExit(f"{name} is not set; the migration step needs it.")
     return value

@@ -109,7 +109,9 @@ def rows() -> dict[str, str]:
 def test_every_setting_is_documented_with_its_default_and_nothing_else_is() -> None:
     real = {name: shown(field) for settings in SERVICES.values() for name, field in variables(settings)}
     local = {variable(part): str(PORTS[part]) for part in PORTS if part not in SERVICES}
-    local |= {"KAFKA": EMBEDDED} | dict.fromkeys(("DATABASE_URL", "KIZUNA_PRIVATE_KEY_FILE"), "the stack's own")
+    local |= {"KAFKA": EMBEDDED, "KIZUNA_TEST_SERVERS": "empty"} | dict.fromkeys(
+        ("DATABASE_URL", "KIZUNA_PRIVATE_KEY_FILE"), "the stack's own"
+    )
     assert rows() == real | local
 
 

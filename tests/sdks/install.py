@@ -16,16 +16,20 @@ HOME = CACHE / "sdks"
 
 
 class InstallError(Exception):
-    """The SDKs cannot be installed; what uv or npm said about it stands above."""
+    """The packages cannot be installed; what uv or npm said about it stands above."""
 
 
 def python() -> Path:
     """Install the SDKs for Python unless that is done; returns their interpreter."""
-    lock, home = HERE / "requirements.txt", HOME / "python"
+    return environment(HERE / "requirements.txt", HOME / "python", "the SDKs")
+
+
+def environment(lock: Path, home: Path, what: str) -> Path:
+    """Install what `lock` names into a virtual environment at `home` unless that is done; returns its interpreter."""
     interpreter = home / "bin" / "python"
     wanted = f"{sys.version}\n{lock.read_text()}"
     if not _is_done(home, wanted):
-        say("python", "installing the SDKs")
+        say("python", f"installing {what}")
         uv = str(Path(sys.executable).with_name("uv"))
         _run([uv, "venv", "--clear", "--quiet", "--python", sys.executable, str(home)])
         _run([uv, "pip", "install", "--python", str(interpreter), "--require-hashes", "--requirement", str(lock)])
