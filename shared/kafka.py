@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -22,7 +23,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
 log = structlog.get_logger()
 
@@ -36,6 +37,26 @@ STOP_SECONDS = 3.0
 BrokerError = KafkaError  # what the rest of the code catches without importing the client
 
 Place = tuple[str, int]  # topic, partition
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_say_so(self: AIOKafkaConnection, request: object, expect_response: bool = True) -> Awaitable[object]:  # noqa: FBT001, FBT002 - the client's own signature
+    """Send a request; a connection that has just closed is the broker's trouble, as the client expects.
+
+    uvloop raises RuntimeError there, asyncio does not. It ended the client's background tasks for good: the member kept
+    its partitions, read nothing any more and said that all was well.
+    """
+    try:
+        sent: Awaitable[object] = _send(self, request, expect_response)  # type: ignore[no-untyped-call]  # untyped client
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"The connection has just closed: {error}") from error
+    return sent
+
+
+AIOKafkaConnection.send = _send_or_say_so  # type: ignore[method-assign]  # there is no other place to catch it
 
 
 class Record(NamedTuple):
@@ -242,6 +263,9 @@ class Reader(ConsumerRebalanceListener):
             BrokerError: the broker is in trouble.
 
         """
+        fetcher = self._client._fetcher  # noqa: SLF001 - the client itself never asks, and waits for ever
+        if fetcher is None or fetcher.error_future.done():
+            raise KafkaConnectionError("The client does not fetch any more.")
         wanted = [self._at(place) for place in places if place in self.assigned]
         if not wanted:
             await asyncio.sleep(seconds)

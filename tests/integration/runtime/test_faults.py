@@ -1,15 +1,18 @@
 """What the runtime does when the world breaks: another cluster, cut connections, a replica that fell asleep."""
 
+import asyncio
 import os
 
 import asyncpg
 import pytest
+import uvloop
+from aiokafka.protocol.metadata import MetadataRequest
 
 from deploy.local.broker import Broker
 from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
-from shared.kafka import Record, create_topics
+from shared.kafka import BrokerError, Group, Producer, Reader, Record, create_topics
 from shared.produce import Publisher
 from tests.plugins.runtime import PARTITIONS, TOPICS, Running, Toy, effects, record, until, usage
 
@@ -96,3 +99,36 @@ async def _owners(database: Database) -> set[str]:
 
 def _name(runtime: Runtime) -> str:
     return runtime.leases._owner
+
+
+def test_a_connection_that_has_just_closed_is_the_brokers_trouble(bootstrap_servers: str) -> None:
+    async def ask_again() -> None:
+        producer = await Producer.connect(bootstrap_servers, 3)
+        try:
+            await producer.ping()
+            (link, *_) = producer._client.client._conns.values()
+            link._writer.transport.abort()
+            await asyncio.sleep(0)  # now the event loop of the services refuses to write
+            with pytest.raises(BrokerError):
+                link.send(MetadataRequest([]))
+            await producer.ping()
+        finally:
+            await producer.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask_again())
+
+
+async def test_a_reader_that_fetches_no_more_says_so(bootstrap_servers: str, topic_prefix: str) -> None:
+    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
+    reader = Reader(bootstrap_servers, Group(f"{topic_prefix}toy", 4), TOPICS, topic_prefix)
+    await reader.start()
+    try:
+        assert await reader.poll((), 0, 1) == []
+        fetching = reader._client._fetcher.error_future  # type: ignore[union-attr] # started
+        fetching.cancel()
+        await asyncio.wait([fetching])
+        with pytest.raises(BrokerError):
+            await reader.poll((), 0, 1)
+    finally:
+        await reader.stop()
