@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from cli.app import command, new_app
-from cli.commands import access, alerts, events, imports, operations, reads, stack, story
+from cli.commands import access, alerts, deadletters, events, imports, operations, reads, stack, story
 from cli.errors import CommandError
 from cli.output import JSON_WANTED, notes, print_json
 
@@ -37,7 +37,7 @@ COMMANDS: Final[dict[str, Callable[..., None] | typer.Typer]] = {
     "nrr": reads.nrr,
     "alerts": alerts.alerts,
     "parked": operations.parked,
-    "dlq": operations.dlq,
+    "dlq": deadletters.dlq,
     "fingerprint": operations.fingerprint,
 }
 """In the order in which one needs them."""

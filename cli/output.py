@@ -69,9 +69,9 @@ def table_or(nothing: str, made: Table) -> Table | str:
 
 
 def plain(value: object) -> str:
-    """Write a cell: a dash for nothing, lists with commas."""
+    """Write a cell: a dash for nothing, lists with commas, escapes for what a terminal would act upon."""
     if value is None or value == "":
         return NOTHING
     if isinstance(value, list | tuple):
         return ", ".join(plain(part) for part in value) or NOTHING
-    return str(value)
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in str(value))

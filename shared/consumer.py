@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared import deadletters, due, positions
-from shared.absorb import Received, Urgency
+from shared.absorb import Urgency
 from shared.assignment import HISTORY_TOPIC, Assignment
 from shared.clock import now
 from shared.deadletters import Letter
+from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
-from shared.events import decode_event
 from shared.inbox import Inbox
 from shared.kafka import BrokerError, Group, OutOfRange, Place, Polled, Reader
-from shared.observability import ABSORBED, BATCH_SECONDS, LAG, REPEATED
+from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
 from shared.trouble import is_world_trouble
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from shared.absorb import Absorber
+    from shared.absorb import Absorber, Received
     from shared.db import Database
     from shared.due import Pace
     from shared.leases import Leases
@@ -75,6 +75,7 @@ class Consumer:
         self._leases = leases
         self._absorber = absorber
         self._pace = pace
+        self.door = Door(source.service, absorber, source.partitions)
         self._inbox = Inbox()
         self._failed_in_a_row = 0
         self._history_waits = False
@@ -135,7 +136,7 @@ class Consumer:
             return
         self.trouble = None
         if polled:
-            await self._absorb_patiently(self._decode(polled), assignment)
+            await self._absorb_patiently(self._sort(polled, began), assignment)
         await self._note_current(assignment, began)
 
     async def _poll(self, assignment: Assignment) -> list[Polled]:
@@ -146,34 +147,16 @@ class Consumer:
             polled += await assignment.reader.poll(assignment.history, 0, room)
         return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)
 
-    def _decode(self, polled: Sequence[Polled]) -> Batch:
+    def _sort(self, polled: Sequence[Polled], moment: datetime) -> Batch:
         batch = Batch()
         for record in polled:
             batch.offsets[record.topic, record.partition] = record.offset + 1
-            try:
-                received = self._open(record)
-            except BadEvent as error:
-                if error.code != "unknown_type" or self._source.service == "health":
-                    batch.letters.append(Letter(record, error))
-                continue
-            if received is None:
-                continue
-            refusal = self._absorber.refuse(received)
-            if refusal is None:
-                batch.received.append(received)
-            else:
-                batch.letters.append(_letter(record, received, refusal))
+            verdict = self.door.judge(record, moment)
+            if isinstance(verdict, Letter):
+                batch.letters.append(verdict)
+            elif verdict is not None:
+                batch.received.append(verdict)
         return batch
-
-    def _open(self, record: Polled) -> Received | None:
-        if record.value is None:
-            raise BadEvent("null_value", "The record has no value; an event was expected.")
-        event = decode_event(record.value)
-        if record.key != event.subject.encode():
-            raise BadEvent("wrong_key", "The record's key must be the account id, or order and ownership are lost.")
-        if event.type not in self._absorber.types:
-            return None
-        return Received(event, record.topic, record.partition, record.offset, record.value)
 
     async def _absorb_patiently(self, batch: Batch, assignment: Assignment) -> None:
         """Absorb one batch, waiting out a broken world; if the batch cannot be written, find the bad record."""
@@ -185,34 +168,36 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - told apart right below
                 if not is_world_trouble(error):
                     log.warning("batch_failed", error=repr(error), events=len(batch.received))
-                    await self._one_by_one(batch, assignment, error)
+                    await self._narrow_down(batch, assignment, error)
                     break
                 self.trouble = f"the database does not answer: {error!r}"
                 self.beat = time.monotonic()
                 await asyncio.sleep(TROUBLE_SECONDS)
             else:
-                self._failed_in_a_row = 0
                 break
         await assignment.reader.commit(batch.offsets)
 
-    async def _one_by_one(self, batch: Batch, assignment: Assignment, error: Exception) -> None:
-        """Absorb each event alone. One that fails alone becomes a dead letter; a run of them stops the consumer."""
-        failed: list[Letter] = []
-        if len(batch.received) == 1:
-            failed.append(self._failure(batch.received[0], error))
-        else:
-            for received in batch.received:
-                try:
-                    await self._commit(Batch(received=[received]), assignment)
-                except LeaseLost:
-                    raise
-                except Exception as alone:
-                    if is_world_trouble(alone):
-                        raise
-                    failed.append(self._failure(received, alone))
-                else:
-                    self._failed_in_a_row = 0
+    async def _narrow_down(self, batch: Batch, assignment: Assignment, error: Exception) -> None:
+        """Absorb what can be. An event that fails alone becomes a dead letter; a run of them stops the consumer."""
+        failed = await self._failing(batch.received, assignment, error) if batch.received else []
         await self._commit(Batch(letters=[*batch.letters, *failed], offsets=batch.offsets), assignment)
+
+    async def _failing(self, received: Sequence[Received], assignment: Assignment, error: Exception) -> list[Letter]:
+        """Halve events that failed together until those are found, in order, that fail alone; absorb the others."""
+        if len(received) == 1:
+            return [self._failure(received[0], error)]
+        failed: list[Letter] = []
+        middle = len(received) // 2
+        for half in (received[:middle], received[middle:]):
+            try:
+                await self._commit(Batch(received=[*half]), assignment)
+            except LeaseLost:
+                raise
+            except Exception as closer:
+                if is_world_trouble(closer):
+                    raise
+                failed += await self._failing(half, assignment, closer)
+        return failed
 
     def _failure(self, received: Received, error: Exception) -> Letter:
         self._failed_in_a_row += 1
@@ -226,7 +211,7 @@ class Consumer:
         record = Polled(
             received.topic, received.partition, received.offset, event.subject.encode(), received.raw, (), 0
         )
-        return _letter(record, received, BadEvent("absorb_failed", repr(error)[:500]))
+        return letter_of(record, BadEvent("absorb_failed", repr(error)[:500]))
 
     async def _commit(self, batch: Batch, assignment: Assignment) -> None:
         began, moment = time.monotonic(), now()
@@ -237,11 +222,13 @@ class Consumer:
             fresh = await self._fresh(conn, batch.received, moment)
             touched = await self._absorber.absorb(conn, fresh) if fresh else ()
             await due.mark(conn, touched, moment, self._pace)
-            await deadletters.write(conn, self._source.service, assignment.cluster, batch.letters, moment)
+            news = await deadletters.write(conn, self._source.service, assignment.cluster, batch.letters, moment)
             if batch.offsets:
                 await positions.advance(conn, assignment.cluster, batch.offsets, None)
         assignment.moved(batch.offsets)
-        self._count(batch.received, fresh)
+        if fresh:
+            self._failed_in_a_row = 0
+        self._count(batch.received, fresh, news)
         self._history_waits = self._history_waits or any(each.urgency is Urgency.HISTORY for each in touched)
         if any(each.urgency is Urgency.GRAVE for each in touched):
             self.work.set()
@@ -257,7 +244,9 @@ class Consumer:
         claimed = await self._inbox.claim(conn, live, history, moment) if once else set()
         return [each for key, each in once.items() if key in claimed]
 
-    def _count(self, received: Sequence[Received], fresh: Sequence[Received]) -> None:
+    def _count(self, received: Sequence[Received], fresh: Sequence[Received], letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            DEAD_LETTERS.labels(letter.error.code).inc()
         absorbed = Counter(each.topic for each in fresh)
         repeated = Counter(each.topic for each in received) - absorbed
         for counter, tally in ((ABSORBED, absorbed), (REPEATED, repeated)):
@@ -281,8 +270,3 @@ class Consumer:
                 await due.hurry_history(conn, self._leases.held, moment)
                 self._history_waits = False
                 self.work.set()
-
-
-def _letter(record: Polled, received: Received, error: BadEvent) -> Letter:
-    event = received.event
-    return Letter(record, error, event_id=event.id, source=event.source, account_id=event.subject)

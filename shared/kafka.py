@@ -22,6 +22,8 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+from shared.kafka_headers import read_any_header
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
@@ -60,11 +62,11 @@ AIOKafkaConnection.send = _send_or_say_so  # type: ignore[method-assign]  # ther
 
 
 class Record(NamedTuple):
-    """One message to send. Records of one key keep their order."""
+    """One message to send. Records of one key keep their order. Only a dead letter may be without key or value."""
 
     topic: str
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
 
@@ -89,9 +91,9 @@ class OutOfRange(Exception):
 
 
 @lru_cache(maxsize=200_000)
-def partition_of(key: str, partitions: int) -> int:
-    """Return the partition of a key, as every Kafka client computes it (murmur2)."""
-    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key, as Kafka's own clients compute it (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 async def create_topics(bootstrap: str, names: Iterable[str], partitions: int, prefix: str = "") -> None:
@@ -100,14 +102,18 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int, p
     await admin.start()
     try:
         # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
-        limits = {"max.message.bytes": str(2 * MIB)}
-        wanted = [NewTopic(prefix + name, partitions, -1, {}, limits) for name in names]
+        wanted = [NewTopic(prefix + name, partitions, -1, {}, _limits(name)) for name in names]
         answer = await admin.create_topics(wanted)
         wrong = {t[0]: t[1] for t in _topic_errors(answer) if t[1] not in (0, TOPIC_EXISTS)}
         if wrong:
             raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
     finally:
         await admin.close()
+
+
+def _limits(topic: str) -> dict[str, str]:
+    """Dead letters carry what was refused, and why: their topics must take more than any topic that is read."""
+    return {"max.message.bytes": str(2 * MIB if topic.endswith(".dlq") else 2 * MIB - 64 * 1024)}
 
 
 def _topic_errors(answer: object) -> list[tuple[str, int]]:
@@ -274,6 +280,9 @@ class Reader(ConsumerRebalanceListener):
             found = await self._client.getmany(*wanted, timeout_ms=int(seconds * 1000), max_records=limit)
         except NoOffsetForPartitionError:
             return []  # raced by a seek that has happened by now
+        except UnicodeDecodeError as error:
+            read_any_header()
+            raise BrokerError("A header name is no UTF-8. Reading again, without minding it.") from error
         except OffsetOutOfRangeError as error:
             raise OutOfRange({self._place(tp): offset for tp, offset in error.args[0].items()}) from error
         cut = len(self._prefix)

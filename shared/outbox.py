@@ -14,7 +14,7 @@ import msgspec
 from shared.db import Database, execute, fetch
 from shared.errors import LeaseLost, NotReady
 from shared.events import Event, encode_event, topic_of
-from shared.kafka import Record
+from shared.kafka import MIB, Record
 from shared.observability import RELAYED
 from shared.trouble import is_world_trouble
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from shared.produce import Publisher
 
 BATCH = 500
+BATCH_BYTES = 4 * MIB
+NULL = "null"
+"""A header of this name says which part, `key` or `value`, is null: the table has an empty one instead."""
 IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 1.0
 
@@ -85,10 +88,13 @@ class Relay:
         async with self._database.snapshot() as conn:
             rows = await fetch(
                 conn,
-                "select id, partition, topic, key, value, headers from outbox "
-                "where partition = any($1) order by id limit $2",
+                """select id, partition, topic, key, value, headers from (
+                       select *, sum(octet_length(value)) over (order by id) - octet_length(value) as before
+                       from (select * from outbox where partition = any($1) order by id limit $2) as next
+                   ) as measured where before < $3 order by id""",
                 list(held),
                 BATCH,
+                BATCH_BYTES,
             )
         if not rows:
             return 0
@@ -103,7 +109,8 @@ class Relay:
 
 def _record(topic: str, key: bytes, value: bytes, headers: str) -> Record:
     pairs = [(name, text.encode()) for name, text in msgspec.json.decode(headers)]
-    return Record(topic, bytes(key), bytes(value), pairs)
+    absent = {text for name, text in pairs if name == NULL}
+    return Record(topic, None if b"key" in absent else bytes(key), None if b"value" in absent else bytes(value), pairs)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:

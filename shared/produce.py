@@ -83,7 +83,7 @@ class Publisher:
                 written; sending them again with the same ids is safe.
 
         """
-        size = sum(len(each.value) + RECORD_OVERHEAD for each in records)
+        size = _size(records)
         if self.in_flight and self.in_flight + size > IN_FLIGHT_BYTES:
             raise NotReady("Too much is waiting for the broker. Send again later.", code="overloaded")
         self.in_flight += size
@@ -112,11 +112,11 @@ class Publisher:
         for record in records:
             topic = self._prefix + record.topic
             count = self._partitions.get(topic) or await self._count(topic)
-            grouped.setdefault((topic, partition_of(record.key.decode(), count)), []).append(record)
+            grouped.setdefault((topic, partition_of(record.key or b"", count)), []).append(record)
         loop = asyncio.get_running_loop()
         waiting = []
         for place, group in grouped.items():
-            parcel = _Parcel(group, sum(len(each.value) + RECORD_OVERHEAD for each in group), loop.create_future())
+            parcel = _Parcel(group, _size(group), loop.create_future())
             parcel.done.add_done_callback(_retrieve)
             waiting.append(parcel.done)
             lane = self._lanes.setdefault(place, _Lane())
@@ -177,6 +177,10 @@ class Publisher:
             old, self._producer = self._producer, None
             with contextlib.suppress(Exception):
                 await old.stop()
+
+
+def _size(records: Sequence[Record]) -> int:
+    return sum(len(each.value or b"") + RECORD_OVERHEAD for each in records)
 
 
 def _retrieve(future: asyncio.Future[None]) -> None:

@@ -18,6 +18,7 @@ COMMON: Final = {
     "GET /v1/fingerprint": "viewer",
     "GET /v1/events/{event_id}": "viewer",
     "GET /v1/dead-letters": "admin",
+    "GET /v1/dead-letters/{letter_id}": "admin",
     "POST /v1/dead-letters/replay": "admin",
 }
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import Body, FastAPI, Query
+from fastapi import Body, FastAPI, Path, Query
 from pydantic import BaseModel, Field
 
 from shared import deadletters
 from shared.clock import now
 from shared.db import fetch, fetch_one
+from shared.deadletters import Letter
 from shared.errors import NotFound
-from shared.events import event_key
+from shared.events import event_key, known_since
 from shared.http import BIGINT, Limit, decode_number, page
 from shared.inbox import counted
+from shared.kafka import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,16 +26,22 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from shared.consuming import Runtime
+    from shared.door import Door
+    from shared.kafka import Polled
 
 INCIDENTS_SHOWN = 20
 SOON = timedelta(seconds=10)  # who asks whether all is done must know of looks that were put off for a moment
 
 
 class ReplayRequest(BaseModel):
-    """Which dead letters to send again: of one reason, or by id, or (with neither) all that were not replayed."""
+    """Which dead letters to send again: of one reason, or by id, or (with neither) all that wait.
+
+    `dry_run` says what would become of them, and sends nothing.
+    """
 
     reason: str | None = None
     ids: list[Annotated[int, Field(ge=0, lt=BIGINT)]] | None = None
+    dry_run: bool = False
 
 
 def add_runtime_routes(
@@ -96,11 +105,41 @@ def _add_dead_letters(app: FastAPI, runtime: Runtime) -> None:
         async with runtime.database.snapshot() as conn:
             return page(await deadletters.listing(conn, reason, after, limit + 1), limit, lambda item: item["id"])
 
+    @app.get("/v1/dead-letters/{letter_id}")
+    async def dead_letter(letter_id: Annotated[int, Path(ge=0, lt=BIGINT)]) -> dict[str, Any]:
+        """Show one dead letter with every byte of its record, as text or in hex."""
+        async with runtime.database.snapshot() as conn:
+            return found(await deadletters.whole(conn, letter_id), letter_id)
+
     @app.post("/v1/dead-letters/replay")
-    async def replay(request: Annotated[ReplayRequest, Body()]) -> dict[str, int]:
-        """Send dead letters to their topic again; repeating it changes nothing."""
-        async with runtime.database.transaction() as conn:
-            return {"replayed": await deadletters.replay(conn, request.reason, request.ids, now())}
+    async def replay(request: Annotated[ReplayRequest, Body()]) -> dict[str, Any]:
+        """Send dead letters to their topic again; repeating it changes nothing. One that is still bad comes back."""
+        moment, last, refused = now(), 0, Counter[str]()
+        count = 0
+        while True:
+            async with runtime.database.transaction() as conn:
+                letters = await deadletters.candidates(conn, request.reason, request.ids, last)
+                if not request.dry_run:
+                    await deadletters.replay(conn, letters, moment)
+            if not letters:
+                break
+            last, count = letters[-1][0], count + len(letters)
+            refused.update(filter(None, (_reason(runtime.consumer.door, each, moment) for _, each in letters)))
+        return {"would_replay" if request.dry_run else "replayed": count, "still_refused": refused}
+
+
+def found(letter: dict[str, Any] | None, letter_id: int) -> dict[str, Any]:
+    """Return a dead letter; raise NotFound where there is none."""
+    if letter is None:
+        raise NotFound(f"There is no dead letter {letter_id} here. List them: kizuna dlq list")
+    return letter
+
+
+def _reason(door: Door, letter: Polled, moment: datetime) -> str | None:
+    """Return why a letter would be refused again if it came back now, as a replay would send it."""
+    place = partition_of(letter.key or b"", door.partitions)
+    verdict = door.judge(letter._replace(value=known_since(letter.value or b"", moment), partition=place), moment)
+    return verdict.error.code if isinstance(verdict, Letter) else None
 
 
 def _add_events(app: FastAPI, runtime: Runtime) -> None:

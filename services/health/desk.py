@@ -70,5 +70,5 @@ class Desk:
         """Return what to add to an answer when something received before `known_at` may still wait to be read."""
         if view.known_at is None:
             return {}
-        through = await absorbed_through(conn, partition_of(account, self.partitions))
+        through = await absorbed_through(conn, partition_of(account.encode(), self.partitions))
         return {} if through is not None and through >= view.known_at else {"provisional": True}

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import Body, FastAPI, Query, Request
+from fastapi import Body, FastAPI, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from services.ingest import queries
+from services.ingest import items, queries
 from services.ingest.keys import WriteKey, checked_scopes, checked_source, digest_of, new_key
 from services.ingest.origin import Origin
 from shared import deadletters
 from shared.clock import now
-from shared.errors import BadRequest, NotFound
+from shared.errors import BadEvent, BadRequest, NotFound
 from shared.http import BIGINT, Kit, Limit, caller, check_routes, create_app, decode_cursor, decode_number, page
+from shared.runtime_api import ReplayRequest, found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy import Row
 
     from services.ingest.keys import KeyRing
     from services.ingest.publish import Intake
@@ -34,13 +38,6 @@ class KeyRequest(BaseModel):
     source: str
     name: str | None = Field(default=None, max_length=200)
     scopes: list[str] = ["write"]
-
-
-class ReplayRequest(BaseModel):
-    """Which dead letters to try again: of one reason, or by id, or (with neither) all that were not replayed."""
-
-    reason: str | None = None
-    ids: list[Annotated[int, Field(ge=0, lt=BIGINT)]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +137,29 @@ def _add_dead_letters(app: FastAPI, desk: Desk) -> None:
             found = await deadletters.listing(conn, _text(reason), after, limit + 1)
         return page(found, limit, lambda item: item["id"])
 
+    @app.get("/v1/dead-letters/{letter_id}")
+    async def dead_letter(letter_id: Annotated[int, Path(ge=0, lt=BIGINT)]) -> dict[str, Any]:
+        """Show one dead letter with every byte, as text or in hex; its key is what a replay needs to know beside."""
+        async with desk.database.snapshot() as conn:
+            return found(await deadletters.whole(conn, letter_id), letter_id)
+
     @app.post("/v1/dead-letters/replay")
-    async def replay(wish: Annotated[ReplayRequest, Body()]) -> dict[str, int]:
+    async def replay(wish: Annotated[ReplayRequest, Body()]) -> dict[str, Any]:
         """Try refused events again, known as of now; those that are refused again stay where they are."""
-        replayed, refused, after = 0, 0, 0
+        count, refused, after = 0, Counter[str](), 0
         while True:
             async with desk.database.snapshot() as conn:
                 rows = await queries.replayable(conn, _text(wish.reason), wish.ids, after)
             if not rows:
-                return {"replayed": replayed, "refused": refused}
-            done = [row.id for row in rows if await _again(desk.intake, bytes(row.record_key), bytes(row.record_value))]
-            async with desk.database.transaction() as conn:
-                await queries.mark_replayed(conn, done, now())
-            replayed, refused, after = replayed + len(done), refused + len(rows) - len(done), rows[-1].id
+                break
+            reasons = [await _again(desk.intake, row, dry_run=wish.dry_run) for row in rows]
+            done = [row.id for row, reason in zip(rows, reasons, strict=True) if reason is None]
+            if not wish.dry_run:
+                async with desk.database.transaction() as conn:
+                    await queries.mark_replayed(conn, done, now())
+            count, after = count + len(done), rows[-1].id
+            refused.update(filter(None, reasons))
+        return {"would_replay" if wish.dry_run else "replayed": count, "still_refused": refused}
 
 
 def _add_standing(app: FastAPI, desk: Desk) -> None:
@@ -169,10 +176,17 @@ def _add_standing(app: FastAPI, desk: Desk) -> None:
             return {"service": "ingest", "fingerprint": await queries.fingerprint(conn)}
 
 
-async def _again(intake: Intake, frame: bytes, raw: bytes) -> bool:
-    origin = msgspec.json.decode(frame, type=Origin)
-    answer = await intake.take(origin, [raw], now())
-    return not answer.rejected
+async def _again(intake: Intake, row: Row[Any], *, dry_run: bool) -> str | None:
+    """Try one event again, or with `dry_run` only read it; return why it is refused, None where it is not."""
+    origin, raw = msgspec.json.decode(bytes(row.record_key), type=Origin), bytes(row.record_value)
+    if not dry_run:
+        answer = await intake.take(origin, [raw], now())
+        return answer.rejected[0].code if answer.rejected else None
+    try:
+        items.read(0, raw, origin, now())
+    except BadEvent as error:
+        return error.code
+    return None
 
 
 def _place(cursor: Any) -> Sequence[str]:

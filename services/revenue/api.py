@@ -72,7 +72,7 @@ class Books:
         """Return the facts of an account in view, and the remark that they may not be all."""
         async with self.database.snapshot() as conn:
             facts = await reads.account_facts(conn, account_id, view, self.zone)
-            mine = [partition_of(account_id, self.partitions)]
+            mine = [partition_of(account_id.encode(), self.partitions)]
             return facts, await reads.remark(conn, mine, view.known_at)
 
 

@@ -36,6 +36,7 @@ from shared.events.derived import (
 )
 from shared.events.envelope import Event, encode_event, event_key
 from shared.events.fields import EventData, Money
+from shared.events.raw import identity, known_since, named_in
 from shared.events.refusal import CODES
 from shared.events.usage import UsageRecorded
 
@@ -86,6 +87,9 @@ __all__ = [
     "decode_untrusted",
     "encode_event",
     "event_key",
+    "identity",
+    "known_since",
+    "named_in",
     "topic_of",
     "type_of",
 ]

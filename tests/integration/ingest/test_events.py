@@ -124,7 +124,7 @@ async def test_what_tomorrow_understands_can_be_replayed(ingest: Ingest, read_to
     await ingest.post("/v1/events", json=[TICKET | {"type": "kizuna.from.tomorrow"}])
     replay = {"reason": "unknown_type"}
     answer = await ingest.http.post("/v1/dead-letters/replay", json=replay, headers=ingest.admin)
-    assert answer.json() == {"replayed": 0, "refused": 1}
+    assert answer.json() == {"replayed": 0, "still_refused": {"unknown_type": 1}}
     [letter] = (await ingest.get("/v1/dead-letters"))["items"]
     assert letter["replayed_at"] is None
     assert (await ingest.get("/v1/events/e1?source=test"))["code"] == "unknown_type"

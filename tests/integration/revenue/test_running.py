@@ -107,7 +107,7 @@ async def test_a_live_snapshot_is_booked_at_once_and_told_to_others(
         publish = revenue.runtime.publisher.publish
 
         async def watched(records: Sequence[Record]) -> None:
-            sent.extend(decode_event(one.value) for one in records if one.topic == "revenue.v1")
+            sent.extend(decode_event(one.value or b"") for one in records if one.topic == "revenue.v1")
             await publish(records)
 
         revenue.runtime.publisher.publish = watched  # type: ignore[method-assign]  # watches the real one

@@ -108,21 +108,75 @@ def letter(
     return Letter(record, BadEvent(code, "no \x00 \ud800 good"), event_id="e\x00", source="s")
 
 
+async def write(database: Database, *letters: Letter) -> list[str]:
+    async with database.transaction() as conn:
+        return [each.error.code for each in await deadletters.write(conn, "health", "c", letters, NOW)]
+
+
+async def replay(database: Database, reason: str | None) -> int:
+    async with database.transaction() as conn:
+        letters = await deadletters.candidates(conn, reason, None)
+        await deadletters.replay(conn, letters, NOW)
+    return len(letters)
+
+
 async def test_a_letter_is_written_once_whatever_it_holds_and_replayed_once(toy_database: Database) -> None:
-    for _ in range(2):
-        async with toy_database.transaction() as conn:
-            await deadletters.write(conn, "health", "c", [letter(1), letter(2, "too_old"), letter(3, value=None)], NOW)
+    letters = letter(1), letter(2, "too_old", b'{"id":"e2"}'), letter(3, value=None)
+    assert sorted(await write(toy_database, *letters)) == ["bad_json", "bad_json", "too_old"]
+    assert await write(toy_database, *letters, letter(4)) == [], "the same bytes at another place are the same letter"
     async with toy_database.transaction() as conn:
         listed = await deadletters.listing(conn, None, 0, 10)
-        assert [each["reason"] for each in listed] == ["bad_json", "too_old", "bad_json"]
         assert len(await deadletters.listing(conn, "too_old", 0, 10)) == 1
         assert len(await deadletters.listing(conn, None, listed[0]["id"], 10)) == 2
-        assert await deadletters.replay(conn, "too_old", None, NOW) == 1
-        assert await deadletters.replay(conn, "too_old", None, NOW) == 0
-        assert await deadletters.replay(conn, None, None, NOW) == 1  # the one without a value cannot be sent
-        rows = await fetch(conn, "select topic, value from outbox order by id")
+    assert [await replay(toy_database, reason) for reason in ("too_old", "too_old")] == [1, 0]
+    assert await replay(toy_database, None) == 1  # the one without a value cannot be sent
+    async with toy_database.transaction() as conn:
+        rows = await fetch(conn, "select topic, value, headers from outbox order by id")
     assert [row.topic for row in rows] == ["usage.v1.health.dlq"] * 3 + ["usage.v1"] * 2
-    assert NOW.isoformat().encode() in bytes(rows[-1].value)
+    assert NOW.isoformat().replace("+00:00", "Z").encode() in bytes(rows[-1].value)
+
+
+async def test_a_letter_that_comes_back_from_a_replay_waits_again(toy_database: Database) -> None:
+    await write(toy_database, letter(1))
+    await replay(toy_database, None)
+    later = letter(9, "bad_value", b'{"recordedtime":"2026-11-29T00:00:00Z"}')
+    assert await write(toy_database, later) == ["bad_value"]
+    async with toy_database.snapshot() as conn:
+        [listed] = await deadletters.listing(conn, None, 0, 10)
+    assert (listed["reason"], listed["offset"], listed["replayed_at"]) == ("bad_value", 9, None)
+    assert await replay(toy_database, None) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b'{"a":\t1}\n', {"bytes": 9, "text": '{"a":\t1}\n'}),
+        ("絆".encode(), {"bytes": 3, "text": "絆"}),
+        (b"", {"bytes": 0, "text": ""}),
+        (b"\xff\xfe", {"bytes": 2, "hex": "fffe"}),
+        (b"\x1b[2J", {"bytes": 4, "hex": "1b5b324a"}),
+        (None, None),
+    ],
+)
+async def test_a_letter_is_shown_whole_and_never_acts_on_a_terminal(
+    toy_database: Database, value: bytes | None, shown: object
+) -> None:
+    await write(toy_database, letter(1, value=value))
+    async with toy_database.snapshot() as conn:
+        [listed] = await deadletters.listing(conn, None, 0, 10)
+        whole = await deadletters.whole(conn, listed["id"])
+        assert whole
+        assert whole["value"] == shown
+        assert whole["key"] == {"bytes": 1, "text": "a"}
+        assert await deadletters.whole(conn, listed["id"] + 1) is None
+
+
+async def test_the_outbox_is_relayed_in_bites(toy_database: Database, publisher: Publisher) -> None:
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    await write(toy_database, *(letter(n, value=b"%d" % n + b"x" * 1_500_000) for n in range(5)))
+    relay = Relay(toy_database, leases, publisher)
+    assert [await relay.relay_once() for _ in range(3)] == [3, 2, 0]
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -36,6 +36,11 @@ ALERT = {
     "opened_at": "2026-01-01", "since": "2026-01-01", "owner": None, "verdict": None,
     "deliveries": [{"channel": "slack", "state": "sent"}],
 }  # fmt: skip
+LETTER = {
+    "id": 7, "reason": "bad_encoding", "message": "no\x1b[2J UTF-8", "topic": "usage.v1", "partition": 3, "offset": 12,
+    "event_id": None, "source": None, "account_id": None, "refused_at": "2026-01-01", "replayed_at": None,
+    "replayable": True, "key": {"bytes": 4, "text": "acme"}, "value": {"bytes": 2, "hex": "ff00"},
+}  # fmt: skip
 TAKEN = {"success": True, "received": 1, "accepted": 1, "parked": 0, "rejected": []}
 
 
@@ -54,7 +59,12 @@ READS = {
     ("parked",): ("GET /v1/parked", listed({"id": "e1", "source": "web"}), "web"),
     ("dlq",): ("GET /v1/dead-letters", listed({"id": 7, "reason": "too_old"}), "too_old"),
     ("dlq", "list", "--service", "health"): ("GET /v1/dead-letters", listed({"id": 7, "reason": "nul"}), "nul"),
-    ("dlq", "replay", "--reason", "nul"): ("POST /v1/dead-letters/replay", (200, {"replayed": 2}), "replayed 2"),
+    ("dlq", "replay", "--reason", "nul", "--yes"): (
+        "POST /v1/dead-letters/replay",
+        (200, {"replayed": 2, "still_refused": {"nul": 1}}),
+        "1 nul",
+    ),
+    ("dlq", "show", "7", "--service", "health"): ("GET /v1/dead-letters/7", (200, LETTER), "ff00"),
     ("fingerprint",): ("GET /v1/fingerprint", (200, {"fingerprint": "f00d"}), "revenue  f00d"),
     ("keys", "list"): ("GET /v1/keys", listed({"id": "k1", "source": "web", "scopes": ["write"]}), "k1"),
     ("keys", "revoke", "k1"): ("DELETE /v1/keys/k1", (200, {"id": "k1", "revoked": True}), "Revoked k1"),
@@ -115,6 +125,8 @@ def test_nobody_there_is_exit_3_and_says_what_to_do(kizuna: Run, monkeypatch: py
         ("import", "crm6", "no-such-folder"),
         ("import", "csv", "no-such.csv", "--type", "t", "--account", "a"),
         ("dlq", "--service", "sales"),
+        ("dlq", "show", "7"),
+        ("dlq", "replay", "--id", "7", "--yes"),
         ("fingerprint", "sales"),
         ("demo", "--json"),
         ("demo", "--slice", "no-such-folder"),
@@ -123,6 +135,26 @@ def test_nobody_there_is_exit_3_and_says_what_to_do(kizuna: Run, monkeypatch: py
 def test_wrong_usage_is_exit_2(kizuna: Run, played: PlayedService, command: Any) -> None:
     assert kizuna(*command)[0] == 2
     assert not [request for request in played.requests if request.method == "POST"]
+
+
+def test_a_replay_is_dry_until_it_is_told_otherwise(kizuna: Run, played: PlayedService) -> None:
+    played.routes["POST /v1/dead-letters/replay"] = 200, {"would_replay": 3, "still_refused": {"bad_json": 2}}
+    code, out, err = kizuna("dlq", "replay", "--service", "health", "--id", "7", "--id", "8")
+    assert code == 0
+    assert "2 bad_json" in out
+    assert "Nothing was sent. Add --yes to do it." in err
+    assert json.loads(played.requests[-1].body) == {"reason": None, "ids": [7, 8], "dry_run": True}
+
+
+def test_a_letter_is_shown_with_its_place_and_every_byte_and_does_nothing_to_the_terminal(
+    kizuna: Run, played: PlayedService
+) -> None:
+    played.routes["GET /v1/dead-letters/7"] = 200, LETTER
+    out = kizuna("dlq", "show", "7", "--service", "health")[1]
+    assert "usage.v1, partition 3, offset 12" in out
+    assert "key: 4 bytes\nacme\n" in out
+    assert "value: 2 bytes, in hex\nff00\n" in out
+    assert "no\\x1b[2J UTF-8" in out
 
 
 def test_lists_are_followed_to_their_end(kizuna: Run, played: PlayedService) -> None:
