@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check containers format bench sdks plugins
+.PHONY: help setup demo test up down status check containers format delivery bench sdks plugins
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ containers: setup ## Check image, compose file and cluster manifests, as far as 
 
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+delivery: setup ## Fail Slack and the mail server in every way, kill alerts at each step: how does each delivery end?
+	@$(BIN)/python -m tests.chaos.delivery
 
 bench: setup ## Measure ingest and consumers beside plain implementations, into .run/bench.json
 	@$(BIN)/python -m tests.bench

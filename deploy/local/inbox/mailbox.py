@@ -122,5 +122,8 @@ _PLAYABLE: Final = {
         re.compile(r"429(:[1-9]\d{0,3})?|[45]\d\d|hang|reset|reset_after_accept|error:[a-z_]+"),
         "429:SECONDS, another 4xx or 5xx, hang, reset, reset_after_accept, error:NAME",
     ),
-    "smtp": (re.compile(r"[45]\d\d|hang|drop_after_data"), "a 4xx or 5xx code, hang, drop_after_data"),
+    "smtp": (
+        re.compile(r"[45]\d\d|hang|late:[1-9]\d?|drop_after_data"),
+        "a 4xx or 5xx code, hang, late:SECONDS, drop_after_data",
+    ),
 }

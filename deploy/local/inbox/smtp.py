@@ -57,6 +57,8 @@ class MailServer:
             await asyncio.sleep(HANG_SECONDS)
             return "451 scripted fault"
         self._mailbox.add(_message(envelope))
+        if envelope.fault is not None and envelope.fault.startswith("late:"):
+            await asyncio.sleep(int(envelope.fault.removeprefix("late:")))
         if envelope.fault == "drop_after_data" and server.transport is not None:
             cast("asyncio.Transport", server.transport).abort()
             await asyncio.sleep(HANG_SECONDS)  # ends at once: losing the connection cancels this conversation

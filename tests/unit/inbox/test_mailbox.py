@@ -43,7 +43,7 @@ def test_every_change_makes_a_new_version() -> None:
 
 
 SLACK = st.sampled_from(["429", "429:2", "500", "503", "hang", "reset", "reset_after_accept", "error:account_inactive"])
-SMTP = st.sampled_from(["451", "550", "hang", "drop_after_data"])
+SMTP = st.sampled_from(["451", "550", "hang", "late:3", "drop_after_data"])
 
 
 @given(st.lists(SLACK), st.lists(SMTP))
