@@ -6,7 +6,7 @@ owner's checks fail: a replica that lost a partition, or woke from a long stop, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.db import Database, fetch
 from shared.errors import LeaseLost
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+LONGEST_TRANSACTION: Final = "30s"
 
 
 class Leases:
@@ -56,7 +59,10 @@ class Leases:
         self._held = {}
 
     async def check(self, conn: AsyncConnection, partitions: Iterable[int]) -> None:
-        """Lock the lease rows of `partitions` for this transaction.
+        """Lock the lease rows of `partitions` for this transaction, which must then end within `LONGEST_TRANSACTION`.
+
+        A claim waits for that lock. A process that stands still between two messages to the database is not idle to
+        it, so only this bounds how long the partitions of one that does not wake up stay with it.
 
         Raises:
             LeaseLost: one of them is not ours (any more).
@@ -65,7 +71,11 @@ class Leases:
         wanted = sorted(set(partitions))
         held = self._held
         rows = await fetch(
-            conn, "select partition, epoch from lease where partition = any($1) order by partition for share", wanted
+            conn,
+            """select partition, epoch, set_config('transaction_timeout', $2, true) from lease
+               where partition = any($1) order by partition for share""",
+            wanted,
+            LONGEST_TRANSACTION,
         )
         found = {row.partition: row.epoch for row in rows}
         lost = [p for p in wanted if p not in held or found.get(p) != held[p]]

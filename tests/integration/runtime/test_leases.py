@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database, execute
 from shared.errors import LeaseLost
 from shared.inbox import KEPT_DAYS, Inbox, counted, week_of
 from shared.leases import Leases
+from shared.trouble import is_world_trouble
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -46,6 +48,25 @@ async def test_a_claim_waits_for_the_former_owners_transaction(toy_database: Dat
     async with toy_database.transaction() as conn:
         with pytest.raises(LeaseLost):
             await former.check(conn, [0])
+
+
+async def test_a_transaction_that_stands_still_lets_go_of_its_partitions(
+    toy_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.leases.LONGEST_TRANSACTION", "200ms")
+    zombie, owner = Leases(toy_database, "zombie"), Leases(toy_database, "owner")
+    await zombie.claim([0], NOW)
+
+    async def write_late() -> None:
+        async with toy_database.transaction() as conn:
+            await zombie.check(conn, [0])
+            await owner.claim([0], NOW)  # waits for the transaction above it to end
+            await execute(conn, "insert into effect (account, event_id) values ('a', 'e')")
+
+    with pytest.raises(DBAPIError) as broken:
+        await write_late()
+    assert is_world_trouble(broken.value)
+    assert owner.held == (0,)
 
 
 async def test_a_released_lease_checks_no_more(toy_database: Database) -> None:
