@@ -6,6 +6,7 @@ UV := 0.13.9
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.complete
+CONTAINERS := .cache/containers-checked
 
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
@@ -42,10 +43,15 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m shared.events.schemas --check
 	@$(BIN)/python -m deploy.openapi --check
-	@$(MAKE) --no-print-directory containers
+	@$(MAKE) --silent $(CONTAINERS)
 
 containers: setup ## Check image, compose file and cluster manifests, as far as that goes without an engine
 	@$(BIN)/python -m tests.containers
+
+# A minute's work, so `make check` does it again only after a change of what it looks at.
+$(CONTAINERS): $(shell git ls-files -- .dockerignore docker-compose.yml pyproject.toml uv.lock deploy tests/containers '*/settings.py' '*/__main__.py' 2>/dev/null)
+	@$(MAKE) --no-print-directory containers
+	@touch $@
 
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
