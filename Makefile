@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check containers format delivery bench sdks plugins
+.PHONY: help setup demo test up down status check containers format delivery bench chaos sdks plugins
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,10 @@ delivery: setup ## Fail Slack and the mail server in every way, kill alerts at e
 
 bench: setup ## Measure ingest and consumers beside plain implementations, into .run/bench.json
 	@$(BIN)/python -m tests.bench
+
+# The shell has a SECONDS of its own, so it is handed on by another name.
+chaos: setup ## Strike a cluster at work with seeded faults and judge it (SECONDS=60 SEED= KAFKA=)
+	@CHAOS_SECONDS='$(or $(SECONDS),60)' SEED='$(SEED)' $(BIN)/python -m tests.chaos
 
 sdks: setup ## Send events with the unmodified Segment and RudderStack SDKs (wants node and npm)
 	@$(BIN)/python -m tests.sdks
