@@ -1,4 +1,4 @@
-"""Builds raw events for the tests of the door."""
+"""Builds raw events for the tests of the door, as compact as ingest writes them."""
 
 import json
 from datetime import UTC, datetime
@@ -19,17 +19,22 @@ USAGE: dict[str, Any] = {
 }
 
 
+def compact(event: Any) -> bytes:
+    """Return JSON without blanks."""
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
 def raw(**changes: Any) -> bytes:
     """Return a usage event with changed envelope fields; `...` removes a field."""
     event = {name: value for name, value in (USAGE | changes).items() if value is not ...}
-    return json.dumps(event).encode()
+    return compact(event)
 
 
 def with_data(event_type: str, **changes: Any) -> bytes:
     """Return the example of a type with changed data fields; `...` removes a field."""
     event = json.loads(TYPES[event_type].example.read_text(encoding="utf-8"))
     event["data"] = {name: value for name, value in (event["data"] | changes).items() if value is not ...}
-    return json.dumps(event).encode()
+    return compact(event)
 
 
 def usage(quantity: str) -> bytes:
