@@ -44,7 +44,7 @@ class Assignment:
         self._topics = topics
         self._database = database
         self._leases = leases
-        self._prepared = 0
+        self.prepared = 0  # the generation of the group that was last taken over
         self._next: dict[Place, int] = {}
         self.reader = reader
         self.cluster = ""
@@ -76,12 +76,12 @@ class Assignment:
     async def settle(self) -> bool:
         """Claim and seek after a change of assignment; return whether there is anything to read."""
         generation = self.reader.generation
-        if generation != self._prepared:
+        if generation != self.prepared:
             self.places = frozenset()
             self._leases.release()
             if self.reader.assigned:
                 await self._take_over(self.reader.assigned)
-            self._prepared = generation
+            self.prepared = generation
         if not self.places:
             await self.reader.poll((), SETTLE_SECONDS, 1)
         return bool(self.places)

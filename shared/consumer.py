@@ -1,7 +1,7 @@
 """The consumer: reads batches and absorbs each in one transaction. Positions live in the database, beside the effects.
 
 Per batch and transaction: leases checked, ids claimed in the inbox, facts written, accounts marked due, dead letters
-stored, positions advanced. Only then is the offset committed to Kafka, for lag monitors.
+stored, positions advanced. Meanwhile the next batch is read. The offset is committed to Kafka last, for lag monitors.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 from shared import deadletters, due, positions
 from shared.absorb import Urgency
+from shared.ahead import Batch, ReadAhead
 from shared.assignment import HISTORY_TOPIC, Assignment
 from shared.clock import now
-from shared.deadletters import Letter
 from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.inbox import Inbox
-from shared.kafka import BrokerError, Group, OutOfRange, Place, Polled, Reader
+from shared.kafka import BrokerError, Group, OutOfRange, Polled, Reader
 from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
 from shared.trouble import is_world_trouble
 
@@ -34,13 +34,12 @@ if TYPE_CHECKING:
 
     from shared.absorb import Absorber, Received
     from shared.db import Database
+    from shared.deadletters import Letter
     from shared.due import Pace
     from shared.leases import Leases
 
 log = structlog.get_logger()
 
-BATCH_RECORDS = 5000
-IDLE_SECONDS = 0.2
 CURRENT_EVERY_SECONDS = 0.5
 TROUBLE_SECONDS = 0.5
 FAILURES_IN_A_ROW = 5
@@ -55,15 +54,6 @@ class Source:
     prefix: str
     partitions: int
     session_seconds: float
-
-
-@dataclass(slots=True)
-class Batch:
-    """Decoded records, refusals, and the offsets after them."""
-
-    received: list[Received] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
-    offsets: dict[Place, int] = field(default_factory=dict)
 
 
 class Consumer:
@@ -118,45 +108,30 @@ class Consumer:
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         await self.assignment.check_topics()
         await reader.start()
+        ahead = ReadAhead(self.assignment, self.door.judge)
         try:
             while not stop.is_set():
                 self.beat = time.monotonic()
                 if await self.assignment.settle():
-                    await self._step(self.assignment)
+                    await self._step(self.assignment, ahead)
         finally:
             self._leases.release()
+            await ahead.drop()
             await reader.stop()
 
-    async def _step(self, assignment: Assignment) -> None:
-        began = now()
+    async def _step(self, assignment: Assignment, ahead: ReadAhead) -> None:
         try:
-            polled = await self._poll(assignment)
+            batch = await ahead.next()
         except OutOfRange as error:
             await assignment.recover(error.places)
             return
         self.trouble = None
-        if polled:
-            await self._absorb_patiently(self._sort(polled, began), assignment)
-        await self._note_current(assignment, began)
-
-    async def _poll(self, assignment: Assignment) -> list[Polled]:
-        """Live topics first; history fills what room they leave, so that it never delays them."""
-        polled = await assignment.reader.poll(assignment.live, 0, BATCH_RECORDS)
-        room = BATCH_RECORDS - len(polled)
-        if room:
-            polled += await assignment.reader.poll(assignment.history, 0, room)
-        return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)
-
-    def _sort(self, polled: Sequence[Polled], moment: datetime) -> Batch:
-        batch = Batch()
-        for record in polled:
-            batch.offsets[record.topic, record.partition] = record.offset + 1
-            verdict = self.door.judge(record, moment)
-            if isinstance(verdict, Letter):
-                batch.letters.append(verdict)
-            elif verdict is not None:
-                batch.received.append(verdict)
-        return batch
+        if batch is None:
+            return
+        if batch.offsets:
+            ahead.begin()
+            await self._absorb_patiently(batch, assignment)
+        await self._note_current(assignment, batch.began)
 
     async def _absorb_patiently(self, batch: Batch, assignment: Assignment) -> None:
         """Absorb one batch, waiting out a broken world; if the batch cannot be written, find the bad record."""

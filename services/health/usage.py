@@ -53,19 +53,22 @@ def group(events: Iterable[Event], zone: tzinfo) -> dict[DeltaKey, tuple[Decimal
         data = event.data
         if not isinstance(data, UsageRecorded):
             raise TypeError(f"{event.type} is no usage")
-        key = DeltaKey(
-            event.recordedtime,
-            event.subject,
-            data.person_id,
-            event.time.astimezone(zone).date(),
-            data.event,
-            data.product,
-            data.actor,
-            data.outcome,
-            event.backfill,
+        key = tuple.__new__(  # what the class does, in half the time
+            DeltaKey,
+            (
+                event.recordedtime,
+                event.subject,
+                data.person_id,
+                event.time.astimezone(zone).date(),
+                data.event,
+                data.product,
+                data.actor,
+                data.outcome,
+                event.backfill,
+            ),
         )
-        quantity, calls = found.get(key, _NOTHING)
-        found[key] = (quantity + data.quantity, calls + 1)
+        before = found.get(key)
+        found[key] = (before[0] + data.quantity, before[1] + 1) if before else (data.quantity, 1)
     return found
 
 
@@ -123,6 +126,3 @@ def tallies(deltas: Iterable[Delta], known: Mapping[tuple[str, date], Tally]) ->
 def too_old(event: Event, kept: timedelta) -> bool:
     """Tell whether live usage is older than repetitions of it could be recognised."""
     return not event.backfill and event.recordedtime - event.time > kept
-
-
-_NOTHING = (Decimal(0), 0)

@@ -1,0 +1,105 @@
+"""Reads one batch ahead: while the database works on a batch the next is polled and opened, and never more than one.
+
+What was read ahead under a former assignment is dropped: taking over begins at the stored positions again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.clock import now
+from shared.deadletters import Letter
+from shared.kafka import OutOfRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.absorb import Received
+    from shared.assignment import Assignment
+    from shared.kafka import Place, Polled
+
+BATCH_RECORDS = 5000
+BREATH_RECORDS = 200  # opened at a stretch: about a millisecond, in which the database's answers wait
+IDLE_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Batch:
+    """Opened records, refusals, and the offsets after them. `began`: when it was asked for."""
+
+    received: list[Received] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    offsets: dict[Place, int] = field(default_factory=dict)
+    began: datetime = field(default_factory=now)
+
+
+class ReadAhead:
+    """Batches of an assignment in order; `judge` says what becomes of a record (None: nothing of ours)."""
+
+    def __init__(self, assignment: Assignment, judge: Callable[[Polled, datetime], Received | Letter | None]) -> None:
+        self._assignment = assignment
+        self._judge = judge
+        self._reading: asyncio.Task[Batch] | None = None
+        self._generation = 0
+
+    def begin(self) -> asyncio.Task[Batch]:
+        """Begin to read the batch that `next` will return."""
+        self._generation = self._assignment.prepared
+        self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def next(self) -> Batch | None:
+        """Return the next batch (without offsets: there was nothing to read), or None where another one is to be read.
+
+        Raises:
+            OutOfRange: the stored offset does not exist at the broker.
+            BrokerError: the broker is in trouble.
+
+        """
+        reading = self._reading or self.begin()
+        try:
+            batch = await reading
+        finally:
+            await self.drop()
+        current = self._generation == self._assignment.prepared == self._assignment.reader.generation
+        return batch if current else None
+
+    async def drop(self) -> None:
+        """Forget what was read ahead."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+            self._reading = None
+
+    async def _read(self) -> Batch:
+        batch = Batch()
+        polled = await self._poll()
+        for start in range(0, len(polled), BREATH_RECORDS):
+            self._open(polled[start : start + BREATH_RECORDS], batch)
+            await asyncio.sleep(0)
+        return batch
+
+    async def _poll(self) -> list[Polled]:
+        """Live topics first; history fills what room they leave, so that it never delays them."""
+        assignment = self._assignment
+        polled = await assignment.reader.poll(assignment.live, 0, BATCH_RECORDS)
+        room = BATCH_RECORDS - len(polled)
+        if room:
+            try:
+                polled += await assignment.reader.poll(assignment.history, 0, room)
+            except OutOfRange:
+                if not polled:  # else it is raised again by the next poll; raising now would lose what was polled
+                    raise
+        return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)
+
+    def _open(self, records: list[Polled], batch: Batch) -> None:
+        for record in records:
+            batch.offsets[record.topic, record.partition] = record.offset + 1
+            judged = self._judge(record, batch.began)
+            if isinstance(judged, Letter):
+                batch.letters.append(judged)
+            elif judged is not None:
+                batch.received.append(judged)
