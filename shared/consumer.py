@@ -16,7 +16,7 @@ import structlog
 
 from shared import deadletters, due, positions
 from shared.absorb import Urgency
-from shared.ahead import Batch, ReadAhead
+from shared.ahead import BATCH_RECORDS, Batch, ReadAhead
 from shared.assignment import HISTORY_TOPIC, Assignment
 from shared.clock import now
 from shared.door import Door, letter_of
@@ -99,6 +99,10 @@ class Consumer:
     def lag(self) -> dict[str, int]:
         """Return how many records wait at the broker, by topic (as of the last fetch)."""
         return self.assignment.lag() if self.assignment else {}
+
+    def is_behind(self) -> bool:
+        """Tell whether more live records wait than one batch takes; history may wait for as long as it likes."""
+        return sum(records for topic, records in self.lag().items() if topic != HISTORY_TOPIC) > BATCH_RECORDS
 
     async def _session(self, stop: asyncio.Event) -> None:
         topics = (*self._absorber.topics, HISTORY_TOPIC)

@@ -111,7 +111,7 @@ async def run_consuming_service(service: Service, settings: ServiceSettings, dat
     await runtime.publisher.start()
 
     async def evaluate(stop: asyncio.Event) -> None:
-        await runtime.evaluation.run(stop, runtime.consumer.work)
+        await runtime.evaluation.run(stop, runtime.consumer.work, runtime.consumer.is_behind)
 
     parts = [
         http_part(build_app(service, runtime), settings.host, settings.port, f"KIZUNA_{service.name.upper()}_PORT"),

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How soon facts are looked at. Usage waits `usage_delay`, then at most one look per `usage_pause` and account."""
+    """How soon facts are looked at. Usage waits `usage_delay`, then at most one look per `usage_pause` and account.
+
+    While records wait by the thousand, usage waits up to `usage_patience` more: a look now would be at half of it.
+    """
 
     usage_delay: timedelta = timedelta(seconds=1)
     usage_pause: timedelta = timedelta(minutes=15)
+    usage_patience: timedelta = timedelta(seconds=30)
     history_delay: timedelta = timedelta(minutes=1)
 
 
@@ -71,15 +75,23 @@ async def hurry_history(conn: AsyncConnection, partitions: Sequence[int], now: d
     )
 
 
-async def take(conn: AsyncConnection, partitions: Sequence[int], now: datetime, limit: int) -> list[DueAccount]:
-    """Lock and return accounts that are due, the longest waiting first; those locked elsewhere are left out."""
+async def take(
+    conn: AsyncConnection, partitions: Sequence[int], now: datetime, limit: int, *, usage_since: datetime | None = None
+) -> list[DueAccount]:
+    """Lock and return accounts that are due, the longest waiting first; those locked elsewhere are left out.
+
+    Those that are due for usage alone must have been so since `usage_since`, where it is given.
+    """
     rows = await fetch(
         conn,
         """select account_id, partition from account_due where partition = any($1) and due_at <= $2
+              and (urgency is distinct from $4 or due_at <= $5)
            order by urgency nulls last, due_at limit $3 for update skip locked""",
         list(partitions),
         now,
         limit,
+        int(Urgency.USAGE),
+        usage_since or now,
     )
     return [DueAccount(row.account_id, row.partition) for row in rows]
 

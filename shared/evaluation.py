@@ -15,7 +15,7 @@ from shared.observability import EVALUATED, EVALUATION_FAILURES
 from shared.trouble import is_world_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,12 +45,12 @@ class EvaluationLoop:
         self.beat = time.monotonic()
         self.last: datetime | None = None  # when accounts were last evaluated
 
-    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Evaluate until told to stop; `wake` cuts the wait short."""
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event, behind: Callable[[], bool] = lambda: False) -> None:
+        """Evaluate until told to stop; `wake` cuts the wait short, `behind` tells whether many records wait."""
         while not stop.is_set():
             self.beat = time.monotonic()
             try:
-                busy = await self._round()
+                busy = await self._round(behind=behind())
             except LeaseLost:
                 busy = False
             except Exception as error:
@@ -63,15 +63,16 @@ class EvaluationLoop:
                 await _wait(wake, IDLE_SECONDS)
                 wake.clear()
 
-    async def _round(self) -> bool:
+    async def _round(self, *, behind: bool = False) -> bool:
         held = self._leases.held
         if not held:
             return False
         moment = now()
+        usage_since = moment - self._pace.usage_patience if behind else None
         try:
             async with self._database.transaction() as conn:
                 await self._leases.check(conn, held)
-                accounts = await due.take(conn, held, moment, BATCH_ACCOUNTS)
+                accounts = await due.take(conn, held, moment, BATCH_ACCOUNTS, usage_since=usage_since)
                 if not accounts:
                     return False
                 await self._evaluate(conn, accounts, moment)

@@ -132,7 +132,11 @@ def _slope(points: Sequence[tuple[int, float]]) -> float:
 
 
 def _at_end(facts: AccountFacts, day: date, definition: Definition, measures: Sequence[Measure]) -> Score:
-    return score(facts, facts.midnight(day + timedelta(days=1)), definition, measures)
+    midnight = facts.midnight(day + timedelta(days=1))
+    view = facts.at(midnight)
+    if not (view.log or view.usage) and definition.coverage.least > 0:
+        return Score(None, 0.0, (), (), ())  # nothing was known; of such midnights a new account has many
+    return score(view, midnight, definition, measures)
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -89,10 +90,11 @@ class AccountFacts:
 
     def at(self, as_of: datetime) -> Self:
         """Return what of this had happened by `as_of`."""
-        end = bisect_right(self.log, as_of, key=_effective)
-        last = bisect_right(self.usage, self.day_of(as_of), key=_day)
-        if end == len(self.log) and last == len(self.usage):
+        today = self.day_of(as_of)
+        if not (self.log and self.log[-1].effective > as_of) and not (self.usage and self.usage[-1].day > today):
             return self
+        end = bisect_right(self.log, as_of, key=_effective)
+        last = bisect_right(self.usage, today, key=_day)
         return replace(self, log=self.log[:end], usage=self.usage[:last])
 
     def of(self, kind: type[F]) -> tuple[F, ...]:
@@ -101,7 +103,7 @@ class AccountFacts:
 
     def day_of(self, as_of: datetime) -> date:
         """Return the last day that has begun before `as_of`; midnight itself still belongs to the day before."""
-        return (as_of.astimezone(UTC) - timedelta(microseconds=1)).astimezone(self.zone).date()
+        return _day_of(as_of, self.zone)
 
     def midnight(self, day: date) -> datetime:
         """Return the start of a day of the deployment's time zone, in UTC."""
@@ -127,9 +129,11 @@ class AccountFacts:
 
     def weekly_persons(self, as_of: datetime, weeks: int) -> tuple[int, ...]:
         """Return distinct human persons in each of the last complete weeks, oldest first; a silent week is 0."""
-        last = self.last_complete_week(as_of)
-        mondays = [last - timedelta(weeks=back) for back in reversed(range(weeks))]
-        return tuple(len(persons(self.usage_between(monday, monday + timedelta(days=6)))) for monday in mondays)
+        monday = self.last_complete_week(as_of) - timedelta(weeks=weeks - 1)
+        found: list[set[int]] = [set() for _ in range(weeks)]
+        for day in self.usage_between(monday, monday + timedelta(days=7 * weeks - 1)):
+            found[(day.day - monday).days // 7].update(day.persons)
+        return tuple(map(len, found))
 
     def weekly_calls(self, as_of: datetime, weeks: int) -> tuple[int, ...]:
         """Return calls in each of the last complete weeks, oldest first; a silent week is 0."""
@@ -260,6 +264,12 @@ def median(values: Sequence[float]) -> float:
     if not ordered:
         return 0.0
     return float(ordered[half]) if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+@lru_cache(maxsize=4096)
+def _day_of(as_of: datetime, zone: tzinfo) -> date:
+    """Every measure of every midnight of every account asks for the same few."""
+    return (as_of.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone).date()
 
 
 def _patched(contact: Contact, patch: ContactPatch) -> Contact:

@@ -64,6 +64,19 @@ async def test_usage_is_looked_at_once_a_pause_but_grave_facts_do_not_wait(toy_d
     assert await look(toy_database, later) == ["a"]
 
 
+async def test_while_records_wait_by_the_thousand_usage_waits_too_but_not_for_ever(toy_database: Database) -> None:
+    await mark(toy_database, Urgency.USAGE)
+    async with toy_database.transaction() as conn:
+        await due.mark(conn, [Due("grave", 0, Urgency.GRAVE)], NOW, PACE)
+    looks = []
+    for waited in (PACE.usage_delay, PACE.usage_patience, PACE.usage_delay + PACE.usage_patience):
+        async with toy_database.transaction() as conn:
+            moment = NOW + waited
+            taken = await due.take(conn, [0], moment, 10, usage_since=moment - PACE.usage_patience)
+            looks.append({each.account_id for each in taken})
+    assert looks == [{"grave"}, {"grave"}, {"grave", "a"}]
+
+
 async def test_time_passing_makes_due_and_history_can_be_hurried(toy_database: Database) -> None:
     await mark(toy_database, Urgency.GRAVE)
     tomorrow = NOW + timedelta(days=1)

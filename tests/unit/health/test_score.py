@@ -56,6 +56,16 @@ def test_a_lever_is_what_the_best_reading_would_add(given: History) -> None:
 
 
 @FEW
+@given(histories())
+def test_the_end_of_a_day_scores_as_any_moment_does(given: History) -> None:
+    facts, first = given.facts(), given.as_of.date() - timedelta(days=210)  # before the first fact
+    for ended in history(facts, first, first + timedelta(days=240), STANDARD, RULES.measures)[::20]:
+        midnight = facts.midnight(ended.day + timedelta(days=1))
+        direct = score(facts, midnight, STANDARD, RULES.measures)
+        assert (ended.score, ended.coverage) == (direct.value, direct.coverage)
+
+
+@FEW
 @given(histories(), st.integers(0, 5))
 def test_order_repetition_and_the_future_change_nothing(given: History, seed: int) -> None:
     log, usage = [*given.log, *given.log], [*given.usage]
