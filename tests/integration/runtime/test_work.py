@@ -64,6 +64,22 @@ async def test_usage_is_looked_at_once_a_pause_but_grave_facts_do_not_wait(toy_d
     assert await look(toy_database, later) == ["a"]
 
 
+async def test_what_would_change_nothing_is_not_written(toy_database: Database) -> None:
+    async def version() -> str:
+        async with toy_database.snapshot() as conn:
+            row = await fetch_one(conn, "select ctid::text as place from account_due")
+        assert row
+        return str(row.place)
+
+    await mark(toy_database, Urgency.USAGE)
+    before = await version()
+    await mark(toy_database, Urgency.USAGE, NOW + timedelta(seconds=1))
+    await mark(toy_database, Urgency.HISTORY)
+    assert await version() == before
+    await mark(toy_database, Urgency.GRAVE)
+    assert await version() != before
+
+
 async def test_while_records_wait_by_the_thousand_usage_waits_too_but_not_for_ever(toy_database: Database) -> None:
     await mark(toy_database, Urgency.USAGE)
     async with toy_database.transaction() as conn:
