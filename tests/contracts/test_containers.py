@@ -176,6 +176,8 @@ def test_what_is_broken_is_found(name: str, checkout: Path) -> None:
     assert told in found
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_policies_find_what_is_not_hardened(checkout: Path) -> None:
     """All in one copy: the tool takes seconds to start."""
     change(checkout, DOCKERFILE, "USER 10001:10001\n", "")

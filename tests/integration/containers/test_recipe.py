@@ -71,6 +71,8 @@ def recipe(database_url: str, bootstrap_servers: str, tmp_path: Path) -> Iterato
         yield Recipe(Replay(ROOT, Path(scratch)), {"/secrets": str(secrets), "kafka:9092": bootstrap_servers})
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_compose_file_brings_everything_up(recipe: Recipe, database_url: str, tmp_path: Path) -> None:
     place = urlsplit(database_url)
     address = f"{place.hostname}:{place.port}{place.path}"
@@ -84,7 +86,7 @@ def test_the_compose_file_brings_everything_up(recipe: Recipe, database_url: str
     started = {name: recipe.start(name, port, tmp_path / f"{name}.log") for name, port in ports.items()}
     try:
         for name, port in ports.items():
-            assert wait_for(partial(ready, port), 60, every=0.2), (tmp_path / f"{name}.log").read_text()
+            assert wait_for(partial(ready, port), 120, every=0.2), (tmp_path / f"{name}.log").read_text()
         urls = {f"KIZUNA_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
         token = (
             (tmp_path / "secrets" / "operator" / ".run" / "env").read_text().partition("KIZUNA_TOKEN=")[2].split()[0]
