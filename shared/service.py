@@ -1,22 +1,27 @@
 """The life of a process: parts that run side by side in one task group, our own signal handling, a bounded farewell.
 
 SIGTERM or SIGINT: every part is told to stop, has `FAREWELL_SECONDS` to drain, and the process exits 0. A part that
-crashes takes the process down with exit code 1, so that whoever supervises it notices.
+crashes takes the process down with exit code 1, so that whoever supervises it notices. So do a loop that is stuck and a
+farewell that takes longer than `LAST_SECONDS`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 import uvloop
+
+from shared.watchdog import EXIT_CODE, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -25,6 +30,7 @@ log = structlog.get_logger()
 
 FAREWELL_SECONDS = 8.0
 HTTP_FAREWELL_SECONDS = 4
+LAST_SECONDS = 9.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,35 @@ async def serve(parts: Sequence[Part]) -> int:
     await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
     crashed = not stop.is_set()
     stop.set()
+    with _last_resort(tasks):
+        results = await _drained(tasks)
+    failed = [each for each in results if isinstance(each, BaseException) and not _is_cut(each)]
+    return 1 if crashed or failed else 0
+
+
+async def _drained(tasks: set[asyncio.Task[None]]) -> list[BaseException | None]:
     _, late = await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
     for task in late:
         log.warning("part_cut_off", part=task.get_name())
         task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    failed = [each for each in results if isinstance(each, BaseException) and not _is_cut(each)]
-    return 1 if crashed or failed else 0
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _last_resort(tasks: set[asyncio.Task[None]]) -> Iterator[None]:
+    """End the process the hard way when the block takes too long: what was promised holds, whatever hangs."""
+
+    def end() -> None:
+        log.critical("farewell_cut_off", parts=sorted(task.get_name() for task in tasks if not task.done()))
+        os._exit(EXIT_CODE)
+
+    timer = threading.Timer(LAST_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _is_cut(error: BaseException) -> bool:
@@ -122,6 +150,7 @@ class _Server(uvicorn.Server):
 
 
 def run_process(main: Callable[[], Coroutine[Any, Any, int]]) -> None:
-    """Run the process on uvloop and exit with its code."""
+    """Run the process on uvloop, watched, and exit with its code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        Watchdog(runner.get_loop()).start()
         sys.exit(runner.run(main()))
