@@ -47,13 +47,17 @@ FAILURES_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a service reads: broker, group, topic prefix, partitions that every topic must have, session time-out."""
+    """Where a service reads: broker, group, topic prefix, partitions that every topic must have, session time-out.
+
+    `inbox_time_scale` is how much faster the inbox forgets.
+    """
 
     service: str
     bootstrap: str
     prefix: str
     partitions: int
     session_seconds: float
+    inbox_time_scale: int = 1
 
 
 class Consumer:
@@ -66,7 +70,7 @@ class Consumer:
         self._absorber = absorber
         self._pace = pace
         self.door = Door(source.service, absorber, source.partitions)
-        self._inbox = Inbox()
+        self._inbox = Inbox(source.inbox_time_scale)
         self._failed_in_a_row = 0
         self._history_waits = False
         self._noted = 0.0

@@ -83,7 +83,14 @@ def wire(service: Service, settings: ServiceSettings, database: Database) -> Run
     """Build the parts by hand; nothing connects before it runs."""
     leases = Leases(database, f"{socket.gethostname()}/{os.getpid()}")
     publisher = Publisher(settings.kafka, prefix=settings.topic_prefix)
-    source = Source(service.name, settings.kafka, settings.topic_prefix, settings.partitions, settings.session_seconds)
+    source = Source(
+        service.name,
+        settings.kafka,
+        settings.topic_prefix,
+        settings.partitions,
+        settings.session_seconds,
+        settings.inbox_time_scale,
+    )
     relay = Relay(database, leases, publisher)
     return Runtime(
         service.name,

@@ -6,7 +6,7 @@ writer per partition (see `shared.leases`) makes look-up-then-insert safe.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from shared.db import execute, fetch
@@ -39,7 +39,8 @@ def week_of(moment: datetime) -> date:
 class Inbox:
     """Claims event keys (16 bytes each) inside the caller's transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, time_scale: int = 1) -> None:
+        self._time_scale = time_scale
         self._ready_for: date | None = None
 
     async def claim(
@@ -51,7 +52,7 @@ class Inbox:
         fresh_live = sorted(key for key in live if key not in seen)
         fresh_history = sorted(key for key in history if key not in seen)
         if fresh_live:
-            await execute(conn, _NEW_LIVE, b"".join(fresh_live), week_of(now))
+            await execute(conn, _NEW_LIVE, b"".join(fresh_live), self._week(now))
         if fresh_history:
             await execute(conn, _NEW_HISTORY, b"".join(fresh_history))
         return {*fresh_live, *fresh_history}
@@ -61,11 +62,16 @@ class Inbox:
 
         In a transaction of its own: a batch that rolls back must not take its generation along.
         """
-        current = week_of(now)
+        current = self._week(now)
         if self._ready_for != current:
             async with database.transaction() as conn:
                 await _open(conn, current)
             self._ready_for = current
+
+    def _week(self, now: datetime) -> date:
+        """Return the generation of `now`. Scaled from the Monday on, it is the same for all replicas and restarts."""
+        monday = datetime.combine(week_of(now), time(), now.tzinfo)
+        return week_of(monday + (now - monday) * self._time_scale)
 
 
 async def _open(conn: AsyncConnection, current: date) -> None:

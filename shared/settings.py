@@ -28,6 +28,7 @@ class ServiceSettings(BaseSettings):
     partitions: int = Field(default=12, ge=1, le=1000, validation_alias="KIZUNA_PARTITIONS")
     session_seconds: float = Field(default=10, ge=2, le=120, validation_alias="KIZUNA_SESSION_SECONDS")
     topic_prefix: str = Field(default="", validation_alias="KIZUNA_TOPIC_PREFIX")
+    inbox_time_scale: int = Field(default=1, ge=1, le=100_000, validation_alias="KIZUNA_INBOX_TIME_SCALE")
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

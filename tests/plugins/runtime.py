@@ -92,7 +92,11 @@ def running(toy_database: Database, bootstrap_servers: str, topic_prefix: str, p
     @contextlib.asynccontextmanager
     async def run(toy: Toy) -> AsyncIterator[consuming.Runtime]:
         settings: Any = SimpleNamespace(
-            kafka=bootstrap_servers, topic_prefix=topic_prefix, partitions=PARTITIONS, session_seconds=2
+            kafka=bootstrap_servers,
+            topic_prefix=topic_prefix,
+            partitions=PARTITIONS,
+            session_seconds=2,
+            inbox_time_scale=1,
         )
         service = consuming.Service("health", toy, toy, lambda *_: None, lambda _: None)  # type: ignore[arg-type,return-value]  # no HTTP here
         runtime = consuming.wire(service, settings, toy_database)

@@ -9,7 +9,7 @@ import pytest
 
 from cli.environment import parse
 from deploy.local import report, stack
-from deploy.local.plan import MODULES, PORTS, Plan, plan_of, variable
+from deploy.local.plan import EMBEDDED, MODULES, PORTS, Plan, plan_of, variable
 from deploy.local.ports import free_ports
 
 NewPlan = Callable[[], Plan]
@@ -17,7 +17,9 @@ NewPlan = Callable[[], Plan]
 
 def free_plan(folder: Path) -> Plan:
     """Return a plan for the real services on ports that are free now; external servers of the environment count."""
-    given = {name: os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL") if name in os.environ}
+    given = {
+        name: os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "KAFKA") if name in os.environ
+    }
     ports = {variable(part): str(port) for part, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
     return plan_of(given | ports, folder)
 
@@ -29,7 +31,9 @@ def new_plan(tmp_path: Path) -> Iterator[NewPlan]:
 
     def make() -> Plan:
         stubs = dict.fromkeys(MODULES, "tests.integration.local.stub")
-        plan = replace(free_plan(tmp_path / f"stack{len(plans)}"), modules=stubs, kafka=None, database=None)
+        plan = replace(
+            free_plan(tmp_path / f"stack{len(plans)}"), modules=stubs, kafka=None, database=None, broker=EMBEDDED
+        )
         plans.append(plan)
         return plan
 

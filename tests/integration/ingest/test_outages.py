@@ -11,12 +11,12 @@ import httpx
 import psutil
 import pytest
 
-from deploy.local.broker import Broker
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from shared import migrate
 from shared.database_roles import service_url
 from tests.plugins.ingest import Ingest, StartIngest
+from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import until
 from tests.unit.ingest.recordings import call
 
@@ -66,7 +66,7 @@ async def not_ready(ingest: Ingest) -> bool:
     return not await is_ready(ingest)
 
 
-async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: StartIngest, broker: Broker) -> None:
+async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: StartIngest, broker: OwnBroker) -> None:
     ingest = await start_ingest(kafka=broker.bootstrap_servers)
     assert (await ingest.post("/v1/track", content=call())).status_code == 200
     assert await is_ready(ingest)
@@ -83,7 +83,7 @@ async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: St
     assert (await ingest.get("/v1/status"))["inflight"] == 0
 
 
-async def test_a_stopped_broker_is_a_503_in_time(start_ingest: StartIngest, broker: Broker) -> None:
+async def test_a_stopped_broker_is_a_503_in_time(start_ingest: StartIngest, broker: OwnBroker) -> None:
     ingest = await start_ingest(kafka=broker.bootstrap_servers)
     broker.stop()
     began = time.monotonic()

@@ -148,16 +148,16 @@ def test_a_service_that_ignores_the_signal_is_killed_and_named(
 
 
 async def test_servers_of_others_are_used_and_left_alone(
-    new_plan: NewPlan, database_url: str, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+    new_plan: NewPlan, database_url: str, bootstrap_servers: str, topic_prefix: str
 ) -> None:
-    monkeypatch.setenv("KIZUNA_TOPIC_PREFIX", "mine-")
+    usage = f"{topic_prefix}usage.v1"
     plan = replace(new_plan(), kafka=bootstrap_servers, database=database_url)
     for password in credentials.passwords(plan.folder):
         credentials.write_private(plan.folder / "secrets" / f"{password}.password", "secret")
     await to_thread(stack.up, plan)
     assert states(plan)["postgres"] == states(plan)["broker"] == "external"
     assert database_url.rpartition("@")[2] in {part.where for part in status(plan)}
-    assert (await describe(bootstrap_servers, ["mine-usage.v1"])).partitions["mine-usage.v1"] > 0
+    assert (await describe(bootstrap_servers, [usage])).partitions[usage] > 0
     await to_thread(stack.down, plan)
     assert left_behind(plan) == []
     assert await describe(bootstrap_servers, [])

@@ -1,19 +1,19 @@
 """What the runtime does when the world breaks: another cluster, cut connections, a replica that fell asleep."""
 
 import asyncio
-import os
+import shutil
 
 import asyncpg
 import pytest
 import uvloop
 from aiokafka.protocol.metadata import MetadataRequest
 
-from deploy.local.broker import Broker
 from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
 from shared.kafka import BrokerError, Group, Producer, Reader, Record, create_topics
 from shared.produce import Publisher
+from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import PARTITIONS, TOPICS, Running, Toy, effects, record, until, usage
 
 
@@ -37,14 +37,14 @@ async def has(database: Database, *ids: str) -> None:
     await until(all_there, 40)
 
 
-@pytest.mark.skipif("KAFKA_BOOTSTRAP_SERVERS" in os.environ, reason="stops its own embedded broker")
 async def test_another_cluster_is_reported_and_nothing_counts_twice(
-    running: Running, publisher: Publisher, toy_database: Database, broker: Broker
+    running: Running, publisher: Publisher, toy_database: Database, broker: OwnBroker
 ) -> None:
     async with running(Toy()):
         await publish(publisher, [record(usage("a", "e1")), record(usage("b", "e2"))])
         await has(toy_database, "e1", "e2")
         broker.stop()
+        shutil.rmtree(broker.folder)
         broker.start()
         await create_topics(broker.bootstrap_servers, TOPICS, PARTITIONS)
         await publish(publisher, [record(usage("a", "e1")), record(usage("a", "e3"))])

@@ -115,3 +115,15 @@ async def test_an_id_is_kept_for_at_least_thirty_days(toy_database: Database) ->
         await Inbox().open_generation(toy_database, later)
         async with toy_database.transaction() as conn:
             assert await inbox.claim(conn, [key], [], later) == set()
+
+
+async def test_a_scaled_inbox_forgets_that_much_earlier_and_not_before(toy_database: Database) -> None:
+    monday = datetime.combine(week_of(NOW), datetime.min.time(), UTC)
+    minute = timedelta(days=7) / 10_080
+    seen = []
+    for moment in (monday, monday + 4 * minute, monday + 7 * minute):
+        inbox = Inbox(time_scale=10_080)
+        await inbox.open_generation(toy_database, moment)
+        async with toy_database.transaction() as conn:
+            seen.append(not await inbox.claim(conn, [b"l" * 16], [], moment))
+    assert seen == [False, True, False]

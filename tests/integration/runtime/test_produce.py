@@ -7,15 +7,15 @@ import time
 import psutil
 import pytest
 
-from deploy.local.broker import Broker
 from shared.errors import NotReady
 from shared.produce import IN_FLIGHT_BYTES, Publisher
+from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import record, until, usage
 
-pytestmark = pytest.mark.skipif("KAFKA_BOOTSTRAP_SERVERS" in os.environ, reason="stops its own embedded broker")
 
-
-async def test_a_frozen_broker_means_a_refusal_in_time_and_recovery_after(publisher: Publisher, broker: Broker) -> None:
+async def test_a_frozen_broker_means_a_refusal_in_time_and_recovery_after(
+    publisher: Publisher, broker: OwnBroker
+) -> None:
     await publisher.publish([record(usage("a", "before"))])
     os.kill(broker.program.pid() or 0, signal.SIGSTOP)
     try:
