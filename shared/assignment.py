@@ -87,8 +87,13 @@ class Assignment:
         return bool(self.places)
 
     async def recover(self, places: Mapping[Place, int]) -> None:
-        """Apply the start rules to places whose offset the broker does not have."""
-        await self._start_from(frozenset(places), lost=True)
+        """Apply the start rules to places whose offset the broker does not have; to all, if it is another cluster.
+
+        A broker that was replaced may answer before the group notices, and then no position means anything there.
+        """
+        before = self.cluster
+        await self.check_topics()
+        await self._start_from(frozenset(places) if self.cluster == before else self.places, lost=True)
 
     def lag(self) -> dict[str, int]:
         """Return how many records wait at the broker, by topic."""
