@@ -11,12 +11,13 @@ CONTAINERS := .cache/containers-checked
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
 export UV_PYTHON_DOWNLOADS := never
 export TMPDIR := $(CURDIR)/.cache/tmp
+export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check containers format delivery bench chaos sdks plugins
+.PHONY: help setup demo test up down status check containers format delivery bench chaos soak sdks plugins
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,9 @@ bench: setup ## Measure ingest and consumers beside plain implementations, into 
 # The shell has a SECONDS of its own, so it is handed on by another name.
 chaos: setup ## Strike a cluster at work with seeded faults and judge it (SECONDS=60 SEED= KAFKA=)
 	@CHAOS_SECONDS='$(or $(SECONDS),60)' SEED='$(SEED)' $(BIN)/python -m tests.chaos
+
+soak: setup ## Watch memory, descriptors, lag and tables under a steady load (MINUTES=30 RATE=500), into .run/soak.json
+	@$(BIN)/python -m tests.soak
 
 sdks: setup ## Send events with the unmodified Segment and RudderStack SDKs (wants node and npm)
 	@$(BIN)/python -m tests.sdks

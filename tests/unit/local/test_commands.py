@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PROMISED = {"help", "demo", "test", "up", "down", "status", "check", "bench", "sdks", "plugins"}
+PROMISED = {"help", "demo", "test", "up", "down", "status", "check", "bench", "sdks", "soak", "plugins"}
 
 
 def test_help_lists_every_command() -> None:
