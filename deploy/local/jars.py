@@ -40,7 +40,8 @@ def provide(cache: Path = _CACHE) -> None:
 
     Raises StackError, with the remedy, when something is missing that it cannot get.
     """
-    _require_java()
+    if shutil.which(java()) is None:
+        raise StackError(_needed("Java", f"{java()} was not found"))
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "kafka.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests and a stack may want it at the same time
@@ -48,17 +49,15 @@ def provide(cache: Path = _CACHE) -> None:
             _download(jars(cache), cache / "maven")
 
 
-def _require_java() -> None:
-    try:
-        told = subprocess.run((java(), "-XX:-UsePerfData", "-version"), check=False, capture_output=True, text=True)
-    except OSError as error:
-        raise StackError(_needed("Java", f"{java()}: {error.strerror}")) from error
+def _require_new_java() -> None:
+    told = subprocess.run((java(), "-XX:-UsePerfData", "-version"), check=False, capture_output=True, text=True)
     version = re.search(r'version "(\d+)', told.stderr)
     if version is None or int(version[1]) < _JAVA:
         raise StackError(_needed("Java", f"{java()} says {told.stderr.strip()}"))
 
 
 def _download(folder: Path, repository: Path) -> None:
+    _require_new_java()  # only now: asking costs half a start of the broker
     maven = shutil.which("mvn")
     if maven is None:
         raise StackError(_needed("Maven", "mvn was not found"))
