@@ -1,4 +1,4 @@
-"""Apache Kafka as a process, where Maven and a JDK are: what it keeps over a stop and over kill -9."""
+"""Apache Kafka as a process, where it has been fetched: what it keeps over a stop and over kill -9."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local import stack
 from deploy.local.apache import ApacheBroker
+from deploy.local.jars import jars, java
 from deploy.local.plan import APACHE
 from deploy.local.processes import wait_for
 from deploy.local.standing import status
@@ -20,7 +21,7 @@ from tests.plugins.stack import NewPlan
 from tests.plugins.topics import read_values
 
 pytestmark = pytest.mark.skipif(
-    None in (shutil.which("java"), shutil.which("mvn")), reason="Apache Kafka wants Maven and a JDK, which are not here"
+    shutil.which(java()) is None or not jars().exists(), reason="no Apache Kafka: `make up KAFKA=apache` fetches it"
 )
 
 
