@@ -44,6 +44,7 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m shared.events.schemas --check
 	@$(BIN)/python -m deploy.openapi --check
+	@$(BIN)/python -m deploy.asyncapi --check
 	@$(MAKE) --silent $(CONTAINERS)
 
 containers: setup ## Check image, compose file and cluster manifests, as far as that goes without an engine
