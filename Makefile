@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check containers format delivery bench chaos soak sdks plugins
+.PHONY: help setup demo test up down status check containers format delivery bench chaos soak poison rules sdks plugins
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,7 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m shared.events.schemas --check
 	@$(BIN)/python -m deploy.openapi --check
+	@$(BIN)/python -m deploy.monitoring --check
 	@$(BIN)/python -m deploy.asyncapi --check
 	@$(MAKE) --silent $(CONTAINERS)
 
@@ -70,6 +71,12 @@ chaos: setup ## Strike a cluster at work with seeded faults and judge it (SECOND
 
 soak: setup ## Watch memory, descriptors, lag and tables under a steady load (MINUTES=30 RATE=500), into .run/soak.json
 	@$(BIN)/python -m tests.soak
+
+poison: setup ## Place hostile records on the topics of a stack of its own; say what each service made of each
+	@$(BIN)/python -m tests.poison
+
+rules: setup ## Have promtool judge alert rules, their tests and a stack that is up (wants Debian's package prometheus)
+	@$(BIN)/python -m deploy.monitoring.prove
 
 sdks: setup ## Send events with the unmodified Segment and RudderStack SDKs (wants node and npm)
 	@$(BIN)/python -m tests.sdks

@@ -28,11 +28,15 @@ IDLE_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Batch:
-    """Opened records, refusals, and the offsets after them. `began`: when it was asked for."""
+    """Opened records, refusals, and the offsets after them. `began`: when it was asked for.
+
+    `newest` says when the last record of each place was logged.
+    """
 
     received: list[Received] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     offsets: dict[Place, int] = field(default_factory=dict)
+    newest: dict[Place, float] = field(default_factory=dict)
     began: datetime = field(default_factory=now)
 
 
@@ -97,7 +101,8 @@ class ReadAhead:
 
     def _open(self, records: list[Polled], batch: Batch) -> None:
         for record in records:
-            batch.offsets[record.topic, record.partition] = record.offset + 1
+            place = record.topic, record.partition
+            batch.offsets[place], batch.newest[place] = record.offset + 1, record.timestamp_ms / 1000
             judged = self._judge(record, batch.began)
             if isinstance(judged, Letter):
                 batch.letters.append(judged)

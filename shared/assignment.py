@@ -13,6 +13,7 @@ from shared.observability import POSITION_INCIDENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from shared.consumer import Source
     from shared.db import Database
@@ -46,6 +47,7 @@ class Assignment:
         self._leases = leases
         self.prepared = 0  # the generation of the group that was last taken over
         self._next: dict[Place, int] = {}
+        self._through: dict[Place, float] = {}  # what was logged before has been absorbed (Unix time)
         self.reader = reader
         self.cluster = ""
         self.places: frozenset[Place] = frozenset()
@@ -102,13 +104,30 @@ class Assignment:
             waiting[place[0]] += self._behind(place) or 0
         return waiting
 
-    def current(self) -> list[Place]:
-        """Return the places that have been read to the end."""
-        return [place for place in self.places if self._behind(place) == 0]
+    def lag_seconds(self, moment: datetime) -> dict[str, float]:
+        """Return an upper bound of the age of the oldest record that waits, by topic; 0 where none does.
 
-    def moved(self, offsets: Mapping[Place, int]) -> None:
-        """Note positions that have been stored."""
+        A record that waits was logged after the last one that was absorbed, and after nothing waited the last time.
+        """
+        worst = dict.fromkeys(self._topics, 0.0)
+        for place in self.places:
+            if self._behind(place) != 0:
+                since = moment.timestamp() - self._through.get(place, moment.timestamp())
+                worst[place[0]] = max(worst[place[0]], since)
+        return worst
+
+    def current(self, moment: datetime) -> list[Place]:
+        """Return the places that had been read to the end at `moment`."""
+        found = [place for place in self.places if self._behind(place) == 0]
+        self._through.update(dict.fromkeys(found, moment.timestamp()))
+        return found
+
+    def moved(self, offsets: Mapping[Place, int], newest: Mapping[Place, float]) -> None:
+        """Note positions that have been stored, and when the last record before each was logged."""
         self._next.update(offsets)
+        latest = now().timestamp()  # a producer may have dated its records as it liked
+        for place, logged in newest.items():
+            self._through[place] = max(self._through.get(place, 0.0), min(logged, latest))
 
     def _behind(self, place: Place) -> int | None:
         end = self.reader.end(place)
@@ -138,6 +157,8 @@ class Assignment:
         for place, offset in starts.items():
             self.reader.seek(place, offset)
         self._next.update(starts)
+        known = {place: stored[place].through for place, start in starts.items() if place in stored}
+        self._through.update({place: through.timestamp() for place, through in known.items() if through})
 
 
 def _require_as_before(highest: int | None, partitions: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -104,6 +104,10 @@ class Consumer:
         """Return how many records wait at the broker, by topic (as of the last fetch)."""
         return self.assignment.lag() if self.assignment else {}
 
+    def lag_seconds(self, moment: datetime) -> dict[str, float]:
+        """Return how old, at most, the oldest record is that was not absorbed, by topic; 0 where none waits."""
+        return self.assignment.lag_seconds(moment) if self.assignment else {}
+
     def is_behind(self) -> bool:
         """Tell whether more live records wait than one batch takes; history may wait for as long as it likes."""
         return sum(records for topic, records in self.lag().items() if topic != HISTORY_TOPIC) > BATCH_RECORDS
@@ -163,7 +167,7 @@ class Consumer:
     async def _narrow_down(self, batch: Batch, assignment: Assignment, error: Exception) -> None:
         """Absorb what can be. An event that fails alone becomes a dead letter; a run of them stops the consumer."""
         failed = await self._failing(batch.received, assignment, error) if batch.received else []
-        await self._commit(Batch(letters=[*batch.letters, *failed], offsets=batch.offsets), assignment)
+        await self._commit(replace(batch, received=[], letters=[*batch.letters, *failed]), assignment)
 
     async def _failing(self, received: Sequence[Received], assignment: Assignment, error: Exception) -> list[Letter]:
         """Halve events that failed together until those are found, in order, that fail alone; absorb the others."""
@@ -208,7 +212,7 @@ class Consumer:
             news = await deadletters.write(conn, self._source.service, assignment.cluster, batch.letters, moment)
             if batch.offsets:
                 await positions.advance(conn, assignment.cluster, batch.offsets, None)
-        assignment.moved(batch.offsets)
+        assignment.moved(batch.offsets, batch.newest)
         if fresh:
             self._failed_in_a_row = 0
         self._count(batch.received, fresh, news)
@@ -241,7 +245,7 @@ class Consumer:
         if time.monotonic() - self._noted < CURRENT_EVERY_SECONDS:
             return
         self._noted = time.monotonic()
-        current = assignment.current()
+        current = assignment.current(moment)
         for topic, records in assignment.lag().items():
             LAG.labels(topic).set(records)
         if not current:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared import standing
 from shared.access import Access
 from shared.consumer import Consumer, Source
 from shared.due import Pace
@@ -60,7 +61,7 @@ class Runtime:
             "consumer": lambda: _stuck(self.consumer.beat, self.consumer.halted),
             "evaluation": lambda: _stuck(self.evaluation.beat, halted=False),
         }
-        return Kit(access, ready, alive)
+        return Kit(access, ready, alive, lambda: standing.gauge(self))
 
     async def _consumer_trouble(self) -> str | None:
         return self.consumer.trouble

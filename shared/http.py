@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from dataclasses import dataclass, field
@@ -20,18 +21,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import BadRequest, KizunaError, NotReady, Unauthorized
-from shared.observability import REGISTRY
+from shared.observability import READY, REGISTRY
 from shared.roles import COMMON, RANK, ROLES
 from shared.trouble import is_bad_text, is_world_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from shared.access import Access, Person
 
 log = structlog.get_logger()
 
 MOST = 500
+SCRAPE_SECONDS = 4.0
 BIGINT = 2**63
 """Ids of rows lie below it; the database takes no greater number."""
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
@@ -41,11 +43,15 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many items")
 
 @dataclass(slots=True)
 class Kit:
-    """What `create_app` needs. `ready` and `alive` map a part's name to a check that returns what is wrong, or None."""
+    """What `create_app` needs. `ready` and `alive` map a part's name to a check that returns what is wrong, or None.
+
+    `gauge` brings gauges up to date before they are read.
+    """
 
     access: Access
     ready: Mapping[str, Callable[[], Awaitable[str | None]]] = field(default_factory=dict)
     alive: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    gauge: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 def create_app(service: str, kit: Kit) -> FastAPI:
@@ -189,8 +195,22 @@ def _add_probes(app: FastAPI, kit: Kit) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        """Return Prometheus metrics."""
+        """Return Prometheus metrics, as they are now."""
+        await _measure(kit)
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _measure(kit: Kit) -> None:
+    """Bring gauges up to date within a scrape's patience. A part that says nothing in that time is not ready."""
+    checks = {part: asyncio.ensure_future(check()) for part, check in kit.ready.items()}
+    work = [*checks.values(), *([asyncio.ensure_future(kit.gauge())] if kit.gauge else [])]
+    if work:
+        await asyncio.wait(work, timeout=SCRAPE_SECONDS)
+    for part, task in checks.items():
+        READY.labels(part).set(task.done() and task.exception() is None and task.result() is None)
+    for task in work:
+        task.cancel()
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _verdict(found: Mapping[str, str | None]) -> Response:

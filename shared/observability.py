@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,9 +19,25 @@ EVALUATED = Counter("kizuna_accounts_evaluated_total", "Accounts evaluated", reg
 EVALUATION_FAILURES = Counter("kizuna_evaluation_failures_total", "Evaluations that raised", registry=REGISTRY)
 RELAYED = Counter("kizuna_outbox_relayed_total", "Outgoing events acknowledged", ["topic"], registry=REGISTRY)
 LAG = Gauge("kizuna_consumer_lag_records", "Records not yet absorbed", ["topic"], registry=REGISTRY)
+LAG_SECONDS = Gauge(
+    "kizuna_consumer_lag_seconds", "At most so old is the oldest record not yet absorbed", ["topic"], registry=REGISTRY
+)
+HALTED = Gauge("kizuna_consumer_halted", "1 after a run of failures: nothing is read any more", registry=REGISTRY)
+HELD = Gauge("kizuna_partitions_held", "Partition numbers that this replica owns", registry=REGISTRY)
+OUTBOX_ROWS = Gauge("kizuna_outbox_rows", "Outgoing events not yet acknowledged", registry=REGISTRY)
+OUTBOX_OLDEST = Gauge("kizuna_outbox_oldest_seconds", "Age of the oldest of them", registry=REGISTRY)
+DUE_OLDEST = Gauge(
+    "kizuna_due_oldest_seconds", "For how long the longest waiting account has been due", registry=REGISTRY
+)
+LETTERS_WAITING = Gauge("kizuna_dead_letters_waiting", "Dead letters that were not replayed", registry=REGISTRY)
+READY = Gauge("kizuna_ready", "1 where a part of this replica can do its work", ["part"], registry=REGISTRY)
+CLOCK = Gauge("kizuna_clock_seconds", "What the clock here says", registry=REGISTRY)
+CLOCK.set_function(time.time)
 POSITION_INCIDENTS = Counter(
     "kizuna_position_incidents_total", "Gaps, younger or empty brokers met at a start", ["kind"], registry=REGISTRY
 )
+for _kind in ("another_cluster", "gap", "younger_broker"):
+    POSITION_INCIDENTS.labels(_kind)  # there from the start: what appears with its first count shows no increase
 PRODUCE_SECONDS = Histogram("kizuna_produce_seconds", "From hand-over to the broker's ack", registry=REGISTRY)
 PRODUCERS_REBUILT = Counter("kizuna_producers_rebuilt_total", "Producers given up and replaced", registry=REGISTRY)
 

@@ -21,18 +21,19 @@ RECEIPT_TO_LOG = timedelta(seconds=5)
 
 
 class Stored(NamedTuple):
-    """A stored position and the cluster it belongs to."""
+    """A stored position and the cluster it belongs to. `through`: when nothing was waiting there the last time."""
 
     cluster: str
     next_offset: int
+    through: datetime | None = None
 
 
 async def load(conn: AsyncConnection, places: Iterable[Place]) -> dict[Place, Stored]:
     """Return the stored positions of `places`; a place that was never read is absent."""
     wanted = set(places)
-    rows = await fetch(conn, "select topic, partition, cluster, next_offset from position")
+    rows = await fetch(conn, "select topic, partition, cluster, next_offset, absorbed_through from position")
     return {
-        (row.topic, row.partition): Stored(row.cluster, row.next_offset)
+        (row.topic, row.partition): Stored(row.cluster, row.next_offset, row.absorbed_through)
         for row in rows
         if (row.topic, row.partition) in wanted
     }

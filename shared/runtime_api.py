@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from fastapi import Body, FastAPI, Path, Query
 from pydantic import BaseModel, Field
 
-from shared import deadletters
+from shared import deadletters, standing
 from shared.clock import now
-from shared.db import fetch, fetch_one
 from shared.deadletters import Letter
 from shared.errors import NotFound
 from shared.events import event_key, known_since
@@ -22,15 +19,13 @@ from shared.kafka import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from shared.consuming import Runtime
     from shared.door import Door
     from shared.kafka import Polled
-
-INCIDENTS_SHOWN = 20
-SOON = timedelta(seconds=10)  # who asks whether all is done must know of looks that were put off for a moment
 
 
 class ReplayRequest(BaseModel):
@@ -56,43 +51,14 @@ def add_runtime_routes(
 def _add_status(app: FastAPI, runtime: Runtime, fingerprint: Callable[[AsyncConnection], Awaitable[str]]) -> None:
     @app.get("/v1/status")
     async def status() -> dict[str, Any]:
-        """Return lag, outbox, due accounts, dead letters, leases and incidents of this service."""
-        async with runtime.database.snapshot() as conn:
-            stored = await _stored_status(conn)
-        return {
-            "service": runtime.service,
-            "partitions": sorted(runtime.leases.held),
-            "lag": sum(runtime.consumer.lag().values()),
-            "lag_by_topic": runtime.consumer.lag(),
-            "trouble": runtime.consumer.trouble,
-            "halted": runtime.consumer.halted,
-            "last_evaluation": runtime.evaluation.last,
-            **stored,
-        }
+        """Return replicas, lag, outbox, due accounts, dead letters and incidents of this service."""
+        return await standing.status(runtime)
 
     @app.get("/v1/fingerprint")
     async def get_fingerprint() -> dict[str, str]:
         """Return the hash of this service's state: equal facts, equal hash."""
         async with runtime.database.snapshot() as conn:
             return {"service": runtime.service, "fingerprint": await fingerprint(conn)}
-
-
-async def _stored_status(conn: AsyncConnection) -> dict[str, Any]:
-    row = await fetch_one(
-        conn,
-        """select (select count(*) from outbox) as outbox,
-                  (select min(created_at) from outbox) as outbox_oldest,
-                  (select count(*) from account_due where due_at <= $1 or urgency is not null) as due,
-                  (select count(*) from account_due where failures > 0) as failing,
-                  (select count(*) from dead_letter) as dead_letters,
-                  (select min(absorbed_through) from position) as absorbed_through""",
-        now() + SOON,
-    )
-    incidents = await fetch(conn, "select at, kind, detail from incident order by id desc limit $1", INCIDENTS_SHOWN)
-    return {
-        **(row._asdict() if row else {}),
-        "incidents": [{"at": i.at, "kind": i.kind, "detail": msgspec.json.decode(i.detail)} for i in incidents],
-    }
 
 
 def _add_dead_letters(app: FastAPI, runtime: Runtime) -> None:

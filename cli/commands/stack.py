@@ -1,5 +1,6 @@
 """`up`, `down`, `status`: `deploy.local` starts and stops the stack; its state is asked from the services."""
 
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -9,8 +10,14 @@ from cli.client import environment, transport
 from cli.environment import PORTS
 from cli.errors import NotReachable, Refused
 from cli.output import end, show, table
+from shared.clock import now
 
 READY = 200
+TOLD = ("replicas", "lag", "lag_seconds", "outbox", "outbox_oldest", "dead_letters_waiting", "last_evaluation")
+COLUMNS = (
+    *("service", "url", "state", "replicas>", "to read>", "seconds behind>", "to send>", "oldest>", "dead letters>"),
+    *("last looked>", "reason"),
+)
 
 
 def up() -> None:
@@ -47,13 +54,14 @@ class Local:
 
 
 def status() -> None:
-    """Show which services answer, whether they are ready, and how much each has before it. Exit 3 when one is silent.
+    """Show which services answer, whether they are ready, and how each stands. Exit 3 when one is silent.
+
+    Seconds behind: so old, at most, is the oldest record that was not read. Oldest: of the events that wait to be sent.
 
     Example: kizuna status --json | jq '.services[] | select(.ready | not)'
     """
     states = [state_of(name) for name in PORTS]
-    columns = ("service", "url", "state", "to read>", "to send>", "reason")
-    show({"services": states}, lambda out: out.print(table(columns, map(row, states))))
+    show({"services": states}, lambda out: out.print(table(COLUMNS, map(row, states))))
     silent = [state["service"] for state in states if state["ready"] is None]
     if silent:
         end(f"{', '.join(silent)} not running: run `make up`", NotReachable.exit_code)
@@ -62,11 +70,11 @@ def status() -> None:
 
 
 def state_of(name: str) -> dict[str, Any]:
-    """Return whether a service is ready: true, false with the reason, or None when nobody answers."""
+    """Return how a service stands; `ready` is true, false with the reason, or None when nobody answers."""
     present = environment()
     url = present.url(name)
     headers = {"authorization": f"Bearer {present.values.get('KIZUNA_TOKEN', '')}"}
-    state: dict[str, Any] = {"service": name, "url": url, "ready": None, "lag": None, "outbox": None, "reason": None}
+    state: dict[str, Any] = {"service": name, "url": url, "ready": None, "reason": None} | dict.fromkeys(TOLD)
     with httpx.Client(base_url=url, **transport(url)) as client:
         try:
             ready = client.get("/readyz")
@@ -75,11 +83,19 @@ def state_of(name: str) -> dict[str, Any]:
             return state | {"reason": "does not answer"}
     state["ready"] = ready.status_code == READY
     state["reason"] = None if state["ready"] else ready.text[:300]
-    backlog = known.json() if known.status_code == READY else {}
-    return state | {name: backlog.get(name) for name in ("lag", "outbox")}
+    told = known.json() if known.status_code == READY else {}
+    return state | {name: told.get(name) for name in TOLD}
 
 
 def row(state: dict[str, Any]) -> tuple[Any, ...]:
     """Return a line of the table."""
     words = {True: "ready", False: "not ready", None: "down"}
-    return state["service"], state["url"], words[state["ready"]], state["lag"], state["outbox"], state["reason"]
+    replicas = state["replicas"] and len(state["replicas"])
+    figures = state["lag"], state["lag_seconds"], state["outbox"], ago(state["outbox_oldest"])
+    kept = state["dead_letters_waiting"], ago(state["last_evaluation"])
+    return state["service"], state["url"], words[state["ready"]], replicas, *figures, *kept, state["reason"]
+
+
+def ago(moment: str | None) -> str | None:
+    """Say how long ago a moment was."""
+    return moment and f"{max(0.0, (now() - datetime.fromisoformat(moment)).total_seconds()):,.1f} s"

@@ -59,6 +59,8 @@ class Dispatcher:
         self._writer = writer
         self._clock = clock
         self._sending: set[asyncio.Task[None]] = set()
+        for name in channels:
+            DEAD.labels(name)  # there from the start: what appears with its first count shows no increase
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop, then give what is under way a moment to end."""

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.ingest import store
+from services.ingest import queries, store
 from services.ingest.api import Desk, build_api
 from services.ingest.asgi import HotRoutes
 from services.ingest.keys import KeyRing
@@ -16,7 +16,7 @@ from shared.access import Access
 from shared.clock import now
 from shared.db import Database
 from shared.http import Kit
-from shared.observability import configure_logging
+from shared.observability import LETTERS_WAITING, configure_logging
 from shared.produce import IN_FLIGHT_BYTES, Publisher
 from shared.service import Part, http_part, serve
 
@@ -49,7 +49,12 @@ def build(settings: Settings) -> App:
     intake = Intake(database, publisher, settings.parked_most, waiting.wake)
     access = Access(settings.public_key_file.read_text(encoding="utf-8"))
     ready = {"database": _answers(database.ping), "broker": _answers(publisher.ping), "room": _room(publisher)}
-    rest = build_api(Desk(database, publisher, intake, keys), Kit(access, ready))
+
+    async def gauge() -> None:
+        async with database.snapshot() as conn:
+            LETTERS_WAITING.set((await queries.counts(conn))["dead_letters_waiting"])
+
+    rest = build_api(Desk(database, publisher, intake, keys), Kit(access, ready, gauge=gauge))
     return App(HotRoutes(intake, keys, rest, now), database, publisher, keys, waiting)
 
 

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 DEADLINE_SECONDS: Final = 4.8
 EVENTS: Final = Counter("kizuna_ingest_events_total", "Events by what became of them", ["outcome"], registry=REGISTRY)
+for _outcome in ("accepted", "parked", "refused", "turned_away"):
+    EVENTS.labels(_outcome)  # there from the start: what appears with its first count shows no increase
 
 
 @dataclass(slots=True)
@@ -110,7 +112,11 @@ class Intake:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await self._take(origin, raws, known)
         except TimeoutError:
+            EVENTS.labels("turned_away").inc(len(raws))
             raise NotReady("The events could not be stored in time. Send again.", code="not_persisted") from None
+        except NotReady:
+            EVENTS.labels("turned_away").inc(len(raws))
+            raise
 
     async def _take(self, origin: Origin, raws: Sequence[bytes], known: datetime) -> Answer:
         work = Work(origin, known)

@@ -100,6 +100,7 @@ async def counts(conn: AsyncConnection) -> dict[str, Any]:
         """select (select count(*) from parked where event_type <> $1) as parked,
                   (select count(*) from parked where event_type = $1) as remembered,
                   (select count(*) from dead_letter) as dead_letters,
+                  (select count(*) from dead_letter where replayed_at is null) as dead_letters_waiting,
                   (select count(*) from membership) as memberships""",
         REMEMBERED,
     )

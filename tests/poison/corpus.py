@@ -45,7 +45,7 @@ class Maker:
     def case(self, name: str, topic: str, make: Callable[[dict[str, Any]], Make], code: str, **more: Any) -> Case:
         """Return a case that all readers of the topic refuse with `code`."""
         self._made += 1
-        event_id = f"{self._edition}/{self._made}"
+        event_id = f"{self._edition}-{self._made}"
         made = make(good(topic, self.account, event_id))
         value = raw(made) if isinstance(made, dict) else made
         verdicts = dict.fromkeys(readers(topic), code)

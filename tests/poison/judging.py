@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.local.plan import CONSUMERS
 from shared.events import event_key
 from shared.kafka import describe
-from tests.poison.records import COUNTED, SKIPPED, readers
+from tests.poison.records import COUNTED, KINDS, SKIPPED, readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,18 +85,19 @@ async def look(deployment: Deployment, bootstrap: str) -> Findings:
     found = Findings()
     for service in CONSUMERS:
         found.letters[service] = _letters(deployment, service)
-        found.copies[service] = await copies(bootstrap, service)
+        topics = [f"{topic}.{service}.dlq" for topic in KINDS if service in readers(topic)]
+        found.copies[service] = await copies(bootstrap, topics)
         rows = await ask(deployment, service, "select key from inbox union all select key from inbox_history")
         found.counted[service] = {bytes(row["key"]) for row in rows}
     return found
 
 
-async def ask(deployment: Deployment, service: str, sql: str) -> list[Any]:
+async def ask(deployment: Deployment, service: str, sql: str, *args: object) -> list[Any]:
     """Ask a service's database."""
     url = deployment.environment["DATABASE_URL"]
     connection = await asyncpg.connect(url, server_settings={"search_path": service})
     try:
-        return list(await connection.fetch(sql))
+        return list(await connection.fetch(sql, *args))
     finally:
         await connection.close()
 
@@ -114,9 +115,8 @@ def _letters(deployment: Deployment, service: str) -> dict[Place, list[Any]]:
             return by_place
 
 
-async def copies(bootstrap: str, service: str, prefix: str = "") -> dict[Place, list[Any]]:
-    """Read a service's dead-letter topics from the beginning to the end, by the place that each record names."""
-    topics = [f"{prefix}{topic}.{service}.dlq" for topic in _read_by(service)]
+async def copies(bootstrap: str, topics: Sequence[str]) -> dict[Place, list[Any]]:
+    """Read dead-letter topics from the beginning to the end, by the place that each record names."""
     counts = (await describe(bootstrap, topics)).partitions
     reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await reader.start()
@@ -130,14 +130,6 @@ async def copies(bootstrap: str, service: str, prefix: str = "") -> dict[Place, 
     finally:
         await reader.stop()
     return by_place
-
-
-def _read_by(service: str) -> list[str]:
-    return [
-        topic
-        for topic in ("usage.v1", "billing.v1", "customer.v1", "signals.v1", "backfill.v1")
-        if service in readers(topic)
-    ]
 
 
 def strays(placed: Sequence[Placed], found: Findings) -> list[str]:

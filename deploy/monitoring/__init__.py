@@ -1,0 +1,1 @@
+"""What operators watch: alert rules and a dashboard, generated from one list each."""
