@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 import structlog
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     from shared.access import Access, Person
 
+    Ready: TypeAlias = Mapping[str, Callable[[], Awaitable[str | None]]]
+    Alive: TypeAlias = Mapping[str, Callable[[], str | None]]
+    Gauge: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
 log = structlog.get_logger()
 
 MOST = 500
@@ -49,9 +53,9 @@ class Kit:
     """
 
     access: Access
-    ready: Mapping[str, Callable[[], Awaitable[str | None]]] = field(default_factory=dict)
-    alive: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
-    gauge: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ready: Ready = field(default_factory=dict)
+    alive: Alive = field(default_factory=dict)
+    gauge: Gauge | None = None
 
 
 def create_app(service: str, kit: Kit) -> FastAPI:
@@ -75,7 +79,14 @@ def create_app(service: str, kit: Kit) -> FastAPI:
     )
     app.state.roles = roles
     _map_errors(app)
-    _add_probes(app, kit)
+    _add_probes(app, kit.ready, kit.alive, kit.gauge)
+    return app
+
+
+def probes(name: str, ready: Ready, alive: Alive) -> FastAPI:
+    """Return an app with nothing but probes and metrics, for a process that answers no questions."""
+    app = FastAPI(title=f"Kizuna {name}", docs_url=None, redoc_url=None, openapi_url=None)
+    _add_probes(app, ready, alive)
     return app
 
 
@@ -182,28 +193,28 @@ def _map_errors(app: FastAPI) -> None:
         return JSONResponse({"code": "internal_error", "message": "Something went wrong here; it is in the log."}, 500)
 
 
-def _add_probes(app: FastAPI, kit: Kit) -> None:
+def _add_probes(app: FastAPI, ready: Ready, alive: Alive, gauge: Gauge | None = None) -> None:
     @app.get("/livez")
     async def livez() -> Response:
         """Say whether this process makes progress; 503 names the part that does not."""
-        return _verdict({name: check() for name, check in kit.alive.items()})
+        return _verdict({name: check() for name, check in alive.items()})
 
     @app.get("/readyz")
     async def readyz() -> Response:
         """Say whether this replica can do its work; 503 names what is missing."""
-        return _verdict({name: await check() for name, check in kit.ready.items()})
+        return _verdict({name: await check() for name, check in ready.items()})
 
     @app.get("/metrics")
     async def metrics() -> Response:
         """Return Prometheus metrics, as they are now."""
-        await _measure(kit)
+        await _measure(ready, gauge)
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _measure(kit: Kit) -> None:
+async def _measure(ready: Ready, gauge: Gauge | None) -> None:
     """Bring gauges up to date within a scrape's patience. A part that says nothing in that time is not ready."""
-    checks = {part: asyncio.ensure_future(check()) for part, check in kit.ready.items()}
-    work = [*checks.values(), *([asyncio.ensure_future(kit.gauge())] if kit.gauge else [])]
+    checks = {part: asyncio.ensure_future(check()) for part, check in ready.items()}
+    work = [*checks.values(), *([asyncio.ensure_future(gauge())] if gauge else [])]
     if work:
         await asyncio.wait(work, timeout=SCRAPE_SECONDS)
     for part, task in checks.items():

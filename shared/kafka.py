@@ -139,6 +139,16 @@ async def describe(bootstrap: str, topics: Iterable[str]) -> ClusterView:
         await admin.close()
 
 
+async def list_topics(bootstrap: str, prefix: str = "") -> list[str]:
+    """Return the names of all topics that begin with `prefix`, without it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+    await admin.start()
+    try:
+        return [name.removeprefix(prefix) for name in await admin.list_topics() if name.startswith(prefix)]
+    finally:
+        await admin.close()
+
+
 class Producer:
     """An acks=all, zstd producer over `create_batch`/`send_batch`. Idempotent where the broker can."""
 

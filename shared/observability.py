@@ -40,6 +40,15 @@ for _kind in ("another_cluster", "gap", "younger_broker"):
     POSITION_INCIDENTS.labels(_kind)  # there from the start: what appears with its first count shows no increase
 PRODUCE_SECONDS = Histogram("kizuna_produce_seconds", "From hand-over to the broker's ack", registry=REGISTRY)
 PRODUCERS_REBUILT = Counter("kizuna_producers_rebuilt_total", "Producers given up and replaced", registry=REGISTRY)
+ARCHIVED = Counter("kizuna_archive_records_total", "Records written to the archive", ["topic"], registry=REGISTRY)
+ARCHIVE_FILES = Counter("kizuna_archive_files_total", "Files written to the archive", ["topic"], registry=REGISTRY)
+ARCHIVE_COLLISIONS = Counter(
+    "kizuna_archive_collisions_total", "Files that somebody else, or a lost answer, had written", registry=REGISTRY
+)
+ARCHIVE_UNREAD = Gauge(
+    "kizuna_archive_unread_records", "Records at the broker not read for the archive", registry=REGISTRY
+)
+ARCHIVE_HELD = Gauge("kizuna_archive_held_seconds", "Age of the oldest record held and not written", registry=REGISTRY)
 
 
 def configure_logging(service: str) -> None:

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ServiceSettings(BaseSettings):
-    """Settings that all services share. A subclass names its own prefix: `KIZUNA_HEALTH_` reads `KIZUNA_HEALTH_PORT`.
+class ProcessSettings(BaseSettings):
+    """Settings that all processes share. A subclass names its own prefix: `KIZUNA_HEALTH_` reads `KIZUNA_HEALTH_PORT`.
 
     Any setting can also come from a file: `KIZUNA_ALERTS_SLACK_TOKEN_FILE=/run/secrets/slack` fills `slack_token`.
     """
@@ -21,11 +21,7 @@ class ServiceSettings(BaseSettings):
 
     port: int = Field(ge=1, le=65535)
     host: str = "127.0.0.1"
-    database_url: str
     kafka: str = Field(validation_alias="KAFKA_BOOTSTRAP_SERVERS")
-    public_key_file: Path = Field(validation_alias="KIZUNA_PUBLIC_KEY_FILE")
-    time_zone: ZoneInfo = Field(default=ZoneInfo("UTC"), validation_alias="KIZUNA_TIME_ZONE")
-    partitions: int = Field(default=12, ge=1, le=1000, validation_alias="KIZUNA_PARTITIONS")
     session_seconds: float = Field(default=10, ge=2, le=120, validation_alias="KIZUNA_SESSION_SECONDS")
     topic_prefix: str = Field(default="", validation_alias="KIZUNA_TOPIC_PREFIX")
     inbox_time_scale: int = Field(default=1, ge=1, le=100_000, validation_alias="KIZUNA_INBOX_TIME_SCALE")
@@ -41,6 +37,15 @@ class ServiceSettings(BaseSettings):
             wrong = [("".join(_variable(prefix, str(at)) for at in e["loc"][:1]), e["msg"]) for e in error.errors()]
             lines = [f"  {where}{what}" for where, what in wrong]
             raise SystemExit("Settings are missing or wrong:\n" + "\n".join(lines)) from None
+
+
+class ServiceSettings(ProcessSettings):
+    """Settings that all services share."""
+
+    database_url: str
+    public_key_file: Path = Field(validation_alias="KIZUNA_PUBLIC_KEY_FILE")
+    time_zone: ZoneInfo = Field(default=ZoneInfo("UTC"), validation_alias="KIZUNA_TIME_ZONE")
+    partitions: int = Field(default=12, ge=1, le=1000, validation_alias="KIZUNA_PARTITIONS")
 
 
 def _variable(prefix: str, name: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from deploy.local.plan import ARCHIVE
 from deploy.local.processes import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ARCHIVE_UNREAD: Final = "kizuna_archive_unread_records"
 _TIMEOUT: Final = 3.0
 _QUIET_SWEEPS: Final = 3  # services feed one another in a circle: one quiet look at each may miss what travels
 
@@ -44,7 +47,7 @@ def drain(urls: Mapping[str, str], token: str, patience: float) -> dict[str, Bac
 
         def drained() -> bool:
             nonlocal left, quiet
-            found = {name: backlog(client, url) for name, url in urls.items()}
+            found = {name: backlog(client, name, url) for name, url in urls.items()}
             left = {name: each for name, each in found.items() if not each.empty}
             quiet = 0 if left else quiet + 1
             return quiet == _QUIET_SWEEPS
@@ -52,10 +55,18 @@ def drain(urls: Mapping[str, str], token: str, patience: float) -> dict[str, Bac
         return {} if wait_for(drained, patience, every=0.3) else left
 
 
-def backlog(client: httpx.Client, url: str) -> Backlog:
+def backlog(client: httpx.Client, name: str, url: str) -> Backlog:
     """Ask one service how much it has before it; one that owns no partition at the moment does not know."""
     try:
+        if name == ARCHIVE:
+            return _of_archive(client.get(f"{url}/metrics").raise_for_status().text)
         answer = client.get(f"{url}/v1/status").raise_for_status().json()
         return Backlog(answer["lag"] if answer["partitions"] else None, answer["outbox"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Backlog(None, None)
+
+
+def _of_archive(metrics: str) -> Backlog:
+    """Read what the archive says in its metrics; what it has read it writes when it is told to stop."""
+    [unread] = re.findall(rf"^{ARCHIVE_UNREAD} (\S+)$", metrics, re.MULTILINE)
+    return Backlog(None if unread == "NaN" else int(float(unread)), 0)

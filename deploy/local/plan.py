@@ -26,13 +26,19 @@ PORTS: Final = MappingProxyType(
         "health": 8002,
         "revenue": 8003,
         "alerts": 8004,
+        "archive": 8005,
         "inbox": 8010,
         "smtp": 8025,
         "postgres": 8432,
         "kafka": 8092,
     }
 )
-MODULES: Final = MappingProxyType({name: f"services.{name}" for name in SERVICES} | {"inbox": "deploy.local.inbox"})
+ARCHIVE: Final = "archive"
+DRAINED: Final = (*CONSUMERS, ARCHIVE)
+"""Those that must have read everything before a broker that forgets may stop."""
+MODULES: Final = MappingProxyType(
+    {name: f"services.{name}" for name in SERVICES} | {ARCHIVE: "shared.archive", "inbox": "deploy.local.inbox"}
+)
 EMBEDDED: Final = "embedded"
 APACHE: Final = "apache"
 RUN_FOLDER: Final = Path(__file__).parents[2] / ".run"
@@ -55,6 +61,11 @@ class Plan:
     def url(self, part: str) -> str:
         """Return the base URL of a service or of the inbox."""
         return f"http://{HOST}:{self.ports[part]}"
+
+    @property
+    def archive(self) -> str:
+        """Where the files of the archive lie; it outlives the stack."""
+        return (self.folder / "archive").absolute().as_uri()
 
     @property
     def bootstrap_servers(self) -> str:

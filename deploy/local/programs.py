@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.local import credentials
 from deploy.local.apache import ApacheBroker
 from deploy.local.broker import Broker
-from deploy.local.plan import APACHE, variable
+from deploy.local.plan import APACHE, ARCHIVE, variable
 from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Program
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 PYTHON: Final = sys.executable
 # On one machine nobody waits for a network: members that vanish are noticed sooner, and usage is looked at more often.
-_PACE: Final = MappingProxyType({"KIZUNA_SESSION_SECONDS": "4", "KIZUNA_HEALTH_USAGE_PAUSE": "15"})
+_PACE: Final = MappingProxyType(
+    {"KIZUNA_SESSION_SECONDS": "4", "KIZUNA_HEALTH_USAGE_PAUSE": "15", "KIZUNA_ARCHIVE_FLUSH_SECONDS": "30"}
+)
 # What a shell that sourced .run/env holds and no service may see.
 _PRIVATE = ("DATABASE_URL", "KIZUNA_TOKEN", "KIZUNA_WRITE_KEY", "KIZUNA_PRIVATE_KEY_FILE")
 
@@ -48,7 +50,8 @@ def service(plan: Plan, name: str) -> Program:
     """Return a service, or the inbox, as a process; names are those of `plan.modules`."""
     # -P: with the working directory on the path, another checkout's code could be started.
     command = (PYTHON, "-P", "-m", plan.modules[name])
-    return Program(name, command, plan.folder, _inbox(plan) if name == "inbox" else _service(plan, name))
+    own = {"inbox": _inbox, ARCHIVE: _archive}.get(name)
+    return Program(name, command, plan.folder, own(plan) if own else _service(plan, name))
 
 
 def migration(plan: Plan) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -88,6 +91,15 @@ def _stand_ins(plan: Plan) -> dict[str, str]:
         if not os.environ.get(next(iter(stand_in))):
             own |= stand_in
     return own | {name: os.environ[name] for name in own if os.environ.get(name)}
+
+
+def _archive(plan: Plan) -> Mapping[str, str]:
+    own = {
+        variable(ARCHIVE): str(plan.ports[ARCHIVE]),
+        "KIZUNA_ARCHIVE_STORE": plan.archive,
+        "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
+    }
+    return dict(_PACE) | _inherited() | own
 
 
 def _inbox(plan: Plan) -> Mapping[str, str]:

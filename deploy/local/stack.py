@@ -20,7 +20,7 @@ import httpx
 from deploy.local import credentials, programs, report
 from deploy.local.drain import drain
 from deploy.local.jars import provide
-from deploy.local.plan import APACHE, CONSUMERS, Plan, plan_of, variable
+from deploy.local.plan import APACHE, DRAINED, Plan, plan_of, variable
 from deploy.local.ports import require_free
 from deploy.local.processes import Program, StackError, wait_for
 from deploy.local.progress import say
@@ -154,13 +154,13 @@ def _drain(plan: Plan, running: set[str]) -> list[str]:
     if "broker" not in running:
         return []
     say("drain", "waiting until everything is read and sent")
-    consumers: dict[str, str] = {name: plan.url(name) for name in CONSUMERS if name in running}
+    consumers: dict[str, str] = {name: plan.url(name) for name in DRAINED if name in running}
     forgets = plan.broker_forgets
     patience = _DRAIN_SECONDS if forgets else _POLITE_DRAIN_SECONDS
     rest = drain(consumers, credentials.admin_token(plan.folder), patience)
     left = {name: each.left(forgets=forgets) for name, each in rest.items()}
     if forgets:
-        left |= {name: "does not run; what it has not read is lost" for name in CONSUMERS if name not in running}
+        left |= {name: "does not run; what it has not read is lost" for name in DRAINED if name not in running}
         return [f"{name}: {what}" for name, what in left.items()]
     for name, what in left.items():
         say(name, what)

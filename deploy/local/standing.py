@@ -10,7 +10,7 @@ import httpx
 
 from deploy.local import credentials
 from deploy.local.drain import backlog
-from deploy.local.plan import CONSUMERS, plan_of
+from deploy.local.plan import DRAINED, plan_of
 from deploy.local.processes import Program
 
 if TYPE_CHECKING:
@@ -65,6 +65,6 @@ def _standing(plan: Plan, name: str, client: httpx.Client) -> Standing:
     reason = readiness(client, plan.url(name))
     if reason:
         return Standing(name, "not ready", plan.url(name), f"process {pid}: {reason}; see {program.log}")
-    known = backlog(client, plan.url(name)) if name in CONSUMERS else None
+    known = backlog(client, name, plan.url(name)) if name in DRAINED else None
     note = f", {known.lag} to read, {known.outbox} to send" if known and known.lag is not None else ""
     return Standing(name, "ready", plan.url(name), f"process {pid}{note}")

@@ -20,6 +20,7 @@ from services.health.measure import Measure
 from services.health.settings import Settings as HealthSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.revenue.settings import Settings as RevenueSettings
+from shared.archive.settings import Settings as ArchiveSettings
 from shared.roles import COMMON, ROLES
 from tests.contracts.measure_contract import hold
 
@@ -28,16 +29,17 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from shared.settings import ServiceSettings
+    from shared.settings import ProcessSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "data").rglob("*.md")])
 EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-SERVICES: dict[str, type[ServiceSettings]] = {
+SERVICES: dict[str, type[ProcessSettings]] = {
     "ingest": IngestSettings,
     "health": HealthSettings,
     "revenue": RevenueSettings,
     "alerts": AlertsSettings,
+    "archive": ArchiveSettings,
 }
 MOST_FILES = 9
 MOST_SETTINGS = 12
@@ -89,7 +91,7 @@ def test_routes_exist(page: Path) -> None:
         assert re.sub(r"\{[^}]*\}", "*", route) in known, route
 
 
-def variables(settings: type[ServiceSettings]) -> Iterator[tuple[str, FieldInfo]]:
+def variables(settings: type[ProcessSettings]) -> Iterator[tuple[str, FieldInfo]]:
     prefix = str(settings.model_config.get("env_prefix", ""))
     for name, field in settings.model_fields.items():
         yield str(field.validation_alias or f"{prefix}{name.upper()}"), field

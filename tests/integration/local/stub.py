@@ -10,12 +10,15 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAMES = [name.removeprefix("KIZUNA_").removesuffix("_DATABASE_URL") for name in os.environ if "_DATABASE_URL" in name]
-NAME = NAMES[0] if NAMES else "INBOX"
+NAME = NAMES[0] if NAMES else "ARCHIVE" if "KIZUNA_ARCHIVE_STORE" in os.environ else "INBOX"
 MANNER = os.environ.get(f"KIZUNA_STUB_{NAME}", "")
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self.send(200, b"kizuna_archive_unread_records 0.0\n")
+            return
         ready = self.path != "/readyz" or MANNER != "unready"
         lag = 7 if MANNER == "lagging" else 0
         self.answer(
@@ -27,7 +30,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, {"id": "1", "key": "kz_stub", "source": "local"})
 
     def answer(self, status: int, body: object) -> None:
-        raw = json.dumps(body).encode()
+        self.send(status, json.dumps(body).encode())
+
+    def send(self, status: int, raw: bytes) -> None:
         self.send_response(status)
         self.send_header("content-length", str(len(raw)))
         self.end_headers()

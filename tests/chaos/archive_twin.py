@@ -1,0 +1,52 @@
+"""Sabotaged twins of the archive, run as `shared.archive` is. KIZUNA_TWIN names the sabotage.
+
+`overwrite`: a name may be taken twice. `committed`: files have names of their own, and Kafka's committed offset says
+where to go on.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Collection
+
+from shared.archive.app import run
+from shared.archive.archiver import Archiver
+from shared.archive.heads import Head, Heads
+from shared.archive.names import chain_of
+from shared.archive.settings import Settings
+from shared.archive.store import Store
+from shared.kafka import Place, Reader
+from shared.service import run_process
+
+
+async def overwrite(store: Store, path: str, data: bytes) -> bool:
+    await store.replace(path, data)
+    return True
+
+
+async def own_name(store: Store, path: str, data: bytes) -> bool:
+    chain, partition, start = path.rsplit("-", 2)
+    await store.replace(f"{chain}.{secrets.token_hex(4)}-{partition}-{start}", data)
+    return True
+
+
+async def nothing(_: Heads, cluster: str, places: Collection[Place]) -> dict[Place, Head]:
+    return {place: Head(chain_of(cluster)) for place in places}
+
+
+async def committed(archiver: Archiver, reader: Reader, places: Collection[Place]) -> None:
+    client = reader._client
+    for place in places:
+        offset = await asyncio.wait_for(client.committed(reader._at(place)), 5)
+        archiver._at[place] = Head(archiver._at[place].chain, offset or 0)
+        reader.seek(place, offset or 0)
+
+
+if __name__ == "__main__":
+    if os.environ["KIZUNA_TWIN"] == "overwrite":
+        Store.create = overwrite  # type: ignore[method-assign,assignment]  # the sabotage
+    else:
+        Store.create = own_name  # type: ignore[method-assign,assignment]  # the sabotage
+        Heads.find = nothing  # type: ignore[method-assign,assignment]  # the sabotage
+        Archiver._go_on = committed  # type: ignore[method-assign,assignment]  # the sabotage
+    run_process(lambda: run(Settings.load()))
