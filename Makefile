@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test up down status check containers format delivery bench chaos soak poison rules sdks plugins
+.PHONY: help setup demo test up down status check containers format hang delivery bench chaos poison rules soak archive sdks plugins
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,24 +59,31 @@ $(CONTAINERS): $(shell git ls-files -- .dockerignore docker-compose.yml pyprojec
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
 
+hang: setup ## Freeze or silence what the services need while 200 clients post: does anything hang? (SECONDS=60)
+	@$(BIN)/python -m tests.chaos.hang
+
 delivery: setup ## Fail Slack and the mail server in every way, kill alerts at each step: how does each delivery end?
 	@$(BIN)/python -m tests.chaos.delivery
 
-bench: setup ## Measure ingest and consumers beside plain implementations, into .run/bench.json
+archive: setup ## Prove the log of record: exactly once over kills and zombies, rebuilt alike; a table of cases
+	@$(BIN)/python -m tests.archive
+
+bench: setup ## Measure ingest and consumers beside plain ones, into .run/bench.json (KAFKA=apache, LONG=1, SMOKE=1)
 	@$(BIN)/python -m tests.bench
 
 # The shell has a SECONDS of its own, so it is handed on by another name.
-chaos: setup ## Strike a cluster at work with seeded faults and judge it (SECONDS=60 SEED= KAFKA=)
-	@CHAOS_SECONDS='$(or $(SECONDS),60)' SEED='$(SEED)' $(BIN)/python -m tests.chaos
-
-soak: setup ## Watch memory, descriptors, lag and tables under a steady load (MINUTES=30 RATE=500), into .run/soak.json
-	@$(BIN)/python -m tests.soak
+chaos: setup ## Strike a cluster at work with seeded faults and judge it, beside sabotaged twins (SECONDS=60 SEED= KAFKA= TWINS=0)
+	@CHAOS_SECONDS='$(or $(SECONDS),60)' SEED='$(SEED)' TWINS='$(TWINS)' $(BIN)/python -m tests.chaos
 
 poison: setup ## Place hostile records on the topics of a stack of its own; say what each service made of each
 	@$(BIN)/python -m tests.poison
 
 rules: setup ## Have promtool judge alert rules, their tests and a stack that is up (wants Debian's package prometheus)
 	@$(BIN)/python -m deploy.monitoring.prove
+
+soak: setup ## Watch memory, descriptors, lag and tables under a steady load (MINUTES=30 RATE=500), into .run/soak.json
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --inexact --quiet --group plots --python $(BIN)/python
+	@$(BIN)/python -m tests.soak
 
 sdks: setup ## Send events with the unmodified Segment and RudderStack SDKs (wants node and npm)
 	@$(BIN)/python -m tests.sdks

@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, Callable[..., None] | typer.Typer]] = {
     "parked": operations.parked,
     "dlq": deadletters.dlq,
     "fingerprint": operations.fingerprint,
+    "rebuild": stack.rebuild,
 }
 """In the order in which one needs them."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -84,4 +84,25 @@ class Evaluator(Protocol):
         self, conn: AsyncConnection, accounts: Sequence[DueAccount], now: datetime
     ) -> Sequence[Evaluated]:
         """Load the accounts' facts, call pure functions, write state; return what to emit, one entry an account."""
+        ...
+
+
+class Log(Protocol):
+    """Where records are read from, live topics or the archive, and what it is told of progress."""
+
+    @property
+    def cluster(self) -> str:
+        """Return whose offsets these are."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the moment at which the records are learned of."""
+        ...
+
+    def moved(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Note positions that have been stored."""
+        ...
+
+    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Tell others how far we are."""
         ...

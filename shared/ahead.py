@@ -14,12 +14,15 @@ from shared.deadletters import Letter
 from shared.kafka import OutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
+    from typing import TypeAlias
 
     from shared.absorb import Received
     from shared.assignment import Assignment
     from shared.kafka import Place, Polled
+
+    Judge: TypeAlias = Callable[[Polled, datetime], Received | Letter | None]
 
 BATCH_RECORDS = 5000
 BREATH_RECORDS = 200  # opened at a stretch: about a millisecond, in which the database's answers wait
@@ -28,22 +31,30 @@ IDLE_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Batch:
-    """Opened records, refusals, and the offsets after them. `began`: when it was asked for.
-
-    `newest` says when the last record of each place was logged.
-    """
+    """Opened records, refusals, and the offsets after them. `began`: when it was asked for."""
 
     received: list[Received] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     offsets: dict[Place, int] = field(default_factory=dict)
-    newest: dict[Place, float] = field(default_factory=dict)
+    newest: dict[Place, float] = field(default_factory=dict)  # when the last record of each place was logged
     began: datetime = field(default_factory=now)
+
+    def open(self, records: Iterable[Polled], judge: Judge) -> None:
+        """Add records, each as what `judge` says becomes of it."""
+        for record in records:
+            place = record.topic, record.partition
+            self.offsets[place], self.newest[place] = record.offset + 1, record.timestamp_ms / 1000
+            judged = judge(record, self.began)
+            if isinstance(judged, Letter):
+                self.letters.append(judged)
+            elif judged is not None:
+                self.received.append(judged)
 
 
 class ReadAhead:
     """Batches of an assignment in order; `judge` says what becomes of a record (None: nothing of ours)."""
 
-    def __init__(self, assignment: Assignment, judge: Callable[[Polled, datetime], Received | Letter | None]) -> None:
+    def __init__(self, assignment: Assignment, judge: Judge) -> None:
         self._assignment = assignment
         self._judge = judge
         self._reading: asyncio.Task[Batch] | None = None
@@ -82,7 +93,7 @@ class ReadAhead:
         batch = Batch()
         polled = await self._poll()
         for start in range(0, len(polled), BREATH_RECORDS):
-            self._open(polled[start : start + BREATH_RECORDS], batch)
+            batch.open(polled[start : start + BREATH_RECORDS], self._judge)
             await asyncio.sleep(0)
         return batch
 
@@ -98,13 +109,3 @@ class ReadAhead:
                 if not polled:  # else it is raised again by the next poll; raising now would lose what was polled
                     raise
         return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)
-
-    def _open(self, records: list[Polled], batch: Batch) -> None:
-        for record in records:
-            place = record.topic, record.partition
-            batch.offsets[place], batch.newest[place] = record.offset + 1, record.timestamp_ms / 1000
-            judged = self._judge(record, batch.began)
-            if isinstance(judged, Letter):
-                batch.letters.append(judged)
-            elif judged is not None:
-                batch.received.append(judged)

@@ -122,6 +122,14 @@ class Assignment:
         self._through.update(dict.fromkeys(found, moment.timestamp()))
         return found
 
+    def now(self) -> datetime:
+        """Return the present: what is read from the topics is learned of as it is read."""
+        return now()
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Tell the broker how far this service is."""
+        await self.reader.commit(dict(offsets))
+
     def moved(self, offsets: Mapping[Place, int], newest: Mapping[Place, float]) -> None:
         """Note positions that have been stored, and when the last record before each was logged."""
         self._next.update(offsets)

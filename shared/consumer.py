@@ -18,12 +18,12 @@ from shared import deadletters, due, positions
 from shared.absorb import Urgency
 from shared.ahead import BATCH_RECORDS, Batch, ReadAhead
 from shared.assignment import HISTORY_TOPIC, Assignment
-from shared.clock import now
 from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.inbox import Inbox
 from shared.kafka import BrokerError, Group, OutOfRange, Polled, Reader
 from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
+from shared.pulse import while_it_answers
 from shared.trouble import is_world_trouble
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from shared.absorb import Absorber, Received
+    from shared.absorb import Absorber, Log, Received
     from shared.db import Database
     from shared.deadletters import Letter
     from shared.due import Pace
@@ -71,6 +71,7 @@ class Consumer:
         self._pace = pace
         self.door = Door(source.service, absorber, source.partitions)
         self._inbox = Inbox(source.inbox_time_scale)
+        self._stop = asyncio.Event()
         self._failed_in_a_row = 0
         self._history_waits = False
         self._noted = 0.0
@@ -82,6 +83,7 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until told to stop. Broker and database troubles are waited out; a run of failures halts for good."""
+        self._stop = stop
         while not stop.is_set():
             try:
                 await self._session(stop)
@@ -104,13 +106,19 @@ class Consumer:
         """Return how many records wait at the broker, by topic (as of the last fetch)."""
         return self.assignment.lag() if self.assignment else {}
 
+    def is_behind(self) -> bool:
+        """Tell whether more live records wait than one batch takes; history may wait for as long as it likes."""
+        return sum(records for topic, records in self.lag().items() if topic != HISTORY_TOPIC) > BATCH_RECORDS
+
     def lag_seconds(self, moment: datetime) -> dict[str, float]:
         """Return how old, at most, the oldest record is that was not absorbed, by topic; 0 where none waits."""
         return self.assignment.lag_seconds(moment) if self.assignment else {}
 
-    def is_behind(self) -> bool:
-        """Tell whether more live records wait than one batch takes; history may wait for as long as it likes."""
-        return sum(records for topic, records in self.lag().items() if topic != HISTORY_TOPIC) > BATCH_RECORDS
+    async def absorb(self, polled: Sequence[Polled], source: Log) -> None:
+        """Absorb records that were read from a log, whether from the topics or from the archive."""
+        batch = Batch(began=source.now())
+        batch.open(polled, self.door.judge)
+        await self._absorb_patiently(batch, source)
 
     async def _session(self, stop: asyncio.Event) -> None:
         topics = (*self._absorber.topics, HISTORY_TOPIC)
@@ -119,13 +127,14 @@ class Consumer:
         reader = Reader(source.bootstrap, group, topics, source.prefix)
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         await self.assignment.check_topics()
-        await reader.start()
         ahead = ReadAhead(self.assignment, self.door.judge)
         try:
-            while not stop.is_set():
-                self.beat = time.monotonic()
-                if await self.assignment.settle():
-                    await self._step(self.assignment, ahead)
+            async with while_it_answers(reader.ping):
+                await reader.start()
+                while not stop.is_set():
+                    self.beat = time.monotonic()
+                    if await self.assignment.settle():
+                        await self._step(self.assignment, ahead)
         finally:
             self._leases.release()
             await ahead.drop()
@@ -145,31 +154,33 @@ class Consumer:
             await self._absorb_patiently(batch, assignment)
         await self._note_current(assignment, batch.began)
 
-    async def _absorb_patiently(self, batch: Batch, assignment: Assignment) -> None:
+    async def _absorb_patiently(self, batch: Batch, source: Log) -> None:
         """Absorb one batch, waiting out a broken world; if the batch cannot be written, find the bad record."""
         while True:
             try:
-                await self._commit(batch, assignment)
+                await self._commit(batch, source)
             except LeaseLost:
                 raise
-            except Exception as error:  # noqa: BLE001 - told apart right below
+            except Exception as error:
                 if not is_world_trouble(error):
                     log.warning("batch_failed", error=repr(error), events=len(batch.received))
-                    await self._narrow_down(batch, assignment, error)
+                    await self._narrow_down(batch, source, error)
                     break
+                if self._stop.is_set():
+                    raise
                 self.trouble = f"the database does not answer: {error!r}"
                 self.beat = time.monotonic()
                 await asyncio.sleep(TROUBLE_SECONDS)
             else:
                 break
-        await assignment.reader.commit(batch.offsets)
+        await source.commit(batch.offsets)
 
-    async def _narrow_down(self, batch: Batch, assignment: Assignment, error: Exception) -> None:
+    async def _narrow_down(self, batch: Batch, source: Log, error: Exception) -> None:
         """Absorb what can be. An event that fails alone becomes a dead letter; a run of them stops the consumer."""
-        failed = await self._failing(batch.received, assignment, error) if batch.received else []
-        await self._commit(replace(batch, received=[], letters=[*batch.letters, *failed]), assignment)
+        failed = await self._failing(batch.received, source, error) if batch.received else []
+        await self._commit(replace(batch, received=[], letters=[*batch.letters, *failed]), source)
 
-    async def _failing(self, received: Sequence[Received], assignment: Assignment, error: Exception) -> list[Letter]:
+    async def _failing(self, received: Sequence[Received], source: Log, error: Exception) -> list[Letter]:
         """Halve events that failed together until those are found, in order, that fail alone; absorb the others."""
         if len(received) == 1:
             return [self._failure(received[0], error)]
@@ -177,13 +188,13 @@ class Consumer:
         middle = len(received) // 2
         for half in (received[:middle], received[middle:]):
             try:
-                await self._commit(Batch(received=[*half]), assignment)
+                await self._commit(Batch(received=[*half]), source)
             except LeaseLost:
                 raise
             except Exception as closer:
                 if is_world_trouble(closer):
                     raise
-                failed += await self._failing(half, assignment, closer)
+                failed += await self._failing(half, source, closer)
         return failed
 
     def _failure(self, received: Received, error: Exception) -> Letter:
@@ -200,8 +211,8 @@ class Consumer:
         )
         return letter_of(record, BadEvent("absorb_failed", repr(error)[:500]))
 
-    async def _commit(self, batch: Batch, assignment: Assignment) -> None:
-        began, moment = time.monotonic(), now()
+    async def _commit(self, batch: Batch, source: Log) -> None:
+        began, moment = time.monotonic(), source.now()
         partitions = {place[1] for place in batch.offsets} | {each.partition for each in batch.received}
         await self._inbox.open_generation(self._database, moment)
         async with self._database.transaction() as conn:
@@ -209,10 +220,10 @@ class Consumer:
             fresh = await self._fresh(conn, batch.received, moment)
             touched = await self._absorber.absorb(conn, fresh) if fresh else ()
             await due.mark(conn, touched, moment, self._pace)
-            news = await deadletters.write(conn, self._source.service, assignment.cluster, batch.letters, moment)
+            news = await deadletters.write(conn, self._source.service, source.cluster, batch.letters, moment)
             if batch.offsets:
-                await positions.advance(conn, assignment.cluster, batch.offsets, None)
-        assignment.moved(batch.offsets, batch.newest)
+                await positions.advance(conn, source.cluster, batch.offsets, None)
+        source.moved(batch.offsets, batch.newest)
         if fresh:
             self._failed_in_a_row = 0
         self._count(batch.received, fresh, news)

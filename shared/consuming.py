@@ -16,6 +16,7 @@ from shared.due import Pace
 from shared.evaluation import EvaluationLoop
 from shared.http import Kit, check_routes
 from shared.leases import Leases
+from shared.memory import Memory
 from shared.observability import configure_logging
 from shared.outbox import Relay
 from shared.produce import Publisher
@@ -78,6 +79,7 @@ class Service:
     fingerprint: Callable[[AsyncConnection], Awaitable[str]]
     pace: Pace = Pace()  # noqa: RUF009 - frozen, so it may be shared
     parts: Callable[[Runtime], Sequence[Part]] = lambda _: ()
+    memory: Memory = Memory()  # noqa: RUF009 - frozen, so it may be shared
 
 
 def wire(service: Service, settings: ServiceSettings, database: Database) -> Runtime:

@@ -22,13 +22,16 @@ from asyncpg import InvalidCatalogNameError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from shared.clock import now
 from shared.database_roles import SERVICES, password_variable, role_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, MetaData
 
+_LOOKS, _BETWEEN_LOOKS = 10, 0.3
 _LOCK = 0x6B697A756E61  # "kizuna": any number that nobody else locks
 
 
@@ -60,6 +63,34 @@ async def migrate(admin_url: str, passwords: Mapping[str, str]) -> list[str]:
     return lines
 
 
+async def set_aside(admin_url: str, service: str, moment: datetime) -> str:
+    """Rename the schema of a service, so that the next migration makes an empty one; return its new name.
+
+    Raises:
+        MigrationError: the database does not answer, or somebody is connected as the service's role.
+
+    """
+    kept = f"{service}_until_{moment:%Y%m%d_%H%M%S}"
+    with _named(service):
+        async with _administrator(admin_url) as conn:
+            if count := await _connections(conn, role_of(service)):
+                raise MigrationError(f"{service} is running ({count} connections of its role are open): stop it first")
+            await _formatted(conn, "ALTER SCHEMA %I RENAME TO %I", service, kept)
+    return kept
+
+
+async def _connections(conn: AsyncConnection, role: str) -> int:
+    """Return how many connections of a role stay open; those of a process that has just ended close by themselves."""
+    for _ in range(_LOOKS):
+        used = await conn.exec_driver_sql(
+            "select count(*) from pg_stat_activity where usename = $1 and datname = current_database()", (role,)
+        )
+        if not (count := int(used.scalar_one())):
+            break
+        await asyncio.sleep(_BETWEEN_LOOKS)
+    return count
+
+
 def has_migrations(service: str) -> bool:
     """Whether `service` brings alembic revisions."""
     return (_folder(service) / "env.py").exists()
@@ -76,11 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Migrate what the environment describes; exits with a message that names the remedy when it cannot."""
     parser = argparse.ArgumentParser(prog="python -m shared.migrate", description="Roles, schemas and tables.")
     parser.add_argument("--service", choices=SERVICES, action="append", help="only this service (may be repeated)")
-    chosen = parser.parse_args(arguments).service or SERVICES
+    parser.add_argument(
+        "--set-aside", action="store_true", help="keep the present schema of --service under another name, begin anew"
+    )
+    given = parser.parse_args(arguments)
+    chosen = given.service or SERVICES
+    if given.set_aside and not given.service:
+        parser.error("--set-aside needs --service: name whose schema is meant")
     passwords = {service: _from_environment(password_variable(service)) for service in chosen}
     url = _from_environment("DATABASE_URL")
     try:
-        lines = asyncio.run(migrate(url, passwords))
+        aside = [asyncio.run(set_aside(url, each, now())) for each in chosen] if given.set_aside else []
+        lines = [f"set aside as {kept}" for kept in aside] + asyncio.run(migrate(url, passwords))
     except MigrationError as error:
         raise SystemExit(
             f"Migrations failed: {error}\nDATABASE_URL must name an administrator (CREATEROLE and CREATEDB)."

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+import typer
 
 from cli.client import environment, transport
 from cli.environment import PORTS
@@ -42,6 +43,25 @@ def down() -> None:
     except local.failure as error:
         raise Refused(str(error), code="not_drained") from error
     show({"down": True}, lambda out: out.print("The stack is down."))
+
+
+def rebuild(
+    name: Annotated[str, typer.Argument(help="health, revenue or alerts.", metavar="SERVICE")],
+    *,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="Stop the service and keep its present schema under another name.")
+    ] = False,
+) -> None:
+    """Build a service's schema anew from the archive and the topics; nobody is told anything twice.
+
+    Example: kizuna rebuild health --set-aside
+    """
+    local = Local()
+    try:
+        import_module("deploy.local.rebuilding").rebuild(name, set_aside=set_aside)
+    except local.failure as error:
+        raise Refused(str(error), code="not_rebuilt") from error
+    show({"rebuilt": name}, lambda out: out.print(f"{name} is rebuilt and running."))
 
 
 class Local:

@@ -54,10 +54,18 @@ def service(plan: Plan, name: str) -> Program:
     return Program(name, command, plan.folder, own(plan) if own else _service(plan, name))
 
 
-def migration(plan: Plan) -> tuple[tuple[str, ...], dict[str, str]]:
+def rebuild(plan: Plan, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the command that builds a service's empty schema from the archive, and its environment."""
+    own = {"KIZUNA_ARCHIVE_STORE": plan.archive}
+    return (PYTHON, "-P", "-m", plan.modules[name], "rebuild"), {**_service(plan, name), **own}
+
+
+def migration(plan: Plan, *arguments: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the migration step: the command, and the environment that names administrator and passwords."""
     words = {password_variable(name): word for name, word in credentials.passwords(plan.folder).items()}
-    return (PYTHON, "-P", "-m", "shared.migrate"), _inherited() | words | {"DATABASE_URL": database_url(plan)}
+    return (PYTHON, "-P", "-m", "shared.migrate", *arguments), _inherited() | words | {
+        "DATABASE_URL": database_url(plan)
+    }
 
 
 def _service(plan: Plan, name: str) -> Mapping[str, str]:

@@ -1,8 +1,9 @@
-"""`python -m services.alerts`."""
+"""`python -m services.alerts`; with `rebuild` it builds the empty schema from the archive instead."""
 
-from services.alerts.app import run
+from services.alerts.app import rebuild, run
 from services.alerts.settings import Settings
+from shared.rebuilding import wanted
 from shared.service import run_process
 
 if __name__ == "__main__":
-    run_process(lambda: run(Settings.load()))
+    run_process(lambda: (rebuild if wanted() else run)(Settings.load()))

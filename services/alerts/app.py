@@ -13,11 +13,14 @@ from services.alerts.dispatch import Dispatcher
 from services.alerts.evaluate import AlertsEvaluator
 from services.alerts.links import Links
 from services.alerts.pages import add_pages
+from services.alerts.recall import TOPICS, recall
 from shared.clock import now
 from shared.consuming import Runtime, Service, run_consuming_service
 from shared.db import Database
 from shared.http import Kit, create_app
+from shared.memory import Memory
 from shared.plugins import discover
+from shared.rebuilding import rebuild_service
 from shared.service import Part
 
 if TYPE_CHECKING:
@@ -51,7 +54,9 @@ def build(settings: Settings, channels: dict[str, Channel]) -> Service:
     def parts(runtime: Runtime) -> Sequence[Part]:
         return [Part("dispatch", Dispatcher(runtime.database, channels, writer, now).run)]
 
-    return Service("alerts", AlertsAbsorber(), evaluator, api, store.fingerprint, parts=parts)
+    return Service(
+        "alerts", AlertsAbsorber(), evaluator, api, store.fingerprint, parts=parts, memory=Memory(TOPICS, recall)
+    )
 
 
 async def run(settings: Settings) -> int:
@@ -59,6 +64,16 @@ async def run(settings: Settings) -> int:
     channels = open_channels(settings)
     try:
         return await run_consuming_service(build(settings, channels), settings, Database(settings.database_url))
+    finally:
+        for channel in channels.values():
+            await channel.close()
+
+
+async def rebuild(settings: Settings) -> int:
+    """Build the empty schema from archive and topics, telling nobody; return the exit code."""
+    channels = open_channels(settings)
+    try:
+        return await rebuild_service(build(settings, channels), settings, Database(settings.database_url))
     finally:
         for channel in channels.values():
             await channel.close()

@@ -15,6 +15,7 @@ from typing import Final
 
 from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unclear
 
+ARRIVED: Final = "sent"
 LEASE: Final = timedelta(seconds=20)
 MOST_ATTEMPTS: Final = 20
 FIRST_PAUSE: Final = timedelta(seconds=1)
@@ -44,7 +45,7 @@ def delivery_id(alert_id: str, rank: int, tier: str, channel: str) -> str:
 def settle(outcome: Outcome, attempts: int, now: datetime, jitter: float) -> Settled:
     """Decide what follows from an outcome after `attempts` attempts (this one included). `jitter` is in [0, 1)."""
     if isinstance(outcome, Sent):
-        return Settled("sent", now, None, outcome.reference, BETWEEN_MESSAGES)
+        return Settled(ARRIVED, now, None, outcome.reference, BETWEEN_MESSAGES)
     reason = outcome.reason[:REASON_LENGTH]
     if isinstance(outcome, Refused):
         return Settled("dead", now, reason, None, BETWEEN_MESSAGES)

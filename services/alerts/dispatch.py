@@ -16,9 +16,10 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from services.alerts import delivery, directory, queue, routing, store
+from services.alerts.arrival import announced
 from services.alerts.channel import Outcome, Reference, Sent, Unclear
 from services.alerts.schedule import Choice, Head, Job, World, choose
-from shared import positions
+from shared import outbox, positions
 from shared.observability import REGISTRY
 from shared.trouble import is_world_trouble
 
@@ -117,6 +118,8 @@ class Dispatcher:
             async with self._database.transaction() as conn:
                 rows = await queue.settle(conn, lease, settled, now)
                 await queue.release_recipient(conn, job.to.key, lease, now + settled.pause)
+                if settled.state == delivery.ARRIVED:
+                    await outbox.emit(conn, announced(job, rows, settled, now), now)
                 if settled.state == routing.FAILED:
                     await self._fall_back(conn, rows, now)
         except Exception as error:

@@ -80,6 +80,7 @@ def _announcement(alert: Alert, step: Step, now: datetime) -> Event:
         severity=step.severity,
         actor=step.actor,
         verdict=step.verdict,
+        **({"note": step.note} if step.note else {}),
     )
     told = f"{alert.id}|{step.what}|{step.at.isoformat()}|{step.actor}|{step.verdict}"
     name = blake2b(told.encode(), digest_size=16).hexdigest()

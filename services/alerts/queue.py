@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from services.alerts.delivery import delivery_id
-from services.alerts.episode import Alert
+from services.alerts.episode import RANK, Alert
 from shared.db import execute, fetch
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.alerts.delivery import Settled
+    from shared.events import AlertDelivered, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,32 @@ async def plan(conn: AsyncConnection, planned: Sequence[Planned], now: datetime)
         [each.channel for each in planned],
         [each.not_before for each in planned],
         now,
+    )
+
+
+async def restore(conn: AsyncConnection, arrived: Sequence[tuple[Event, AlertDelivered]]) -> None:
+    """Write deliveries that the log says have arrived, as they were settled then."""
+    await execute(
+        conn,
+        """insert into delivery (id, alert_id, account_id, partition, severity_rank, tier, channel, recipient, attempts,
+                                 repeated, batch, reference, planned_at, not_before, settled_at, state)
+           select i, a, c, 0, s, t, h, r, n, d, b, f, p, p, z, 'sent'
+           from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
+                       $8::int[], $9::boolean[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[])
+                as given(i, a, c, s, t, h, r, n, d, b, f, p, z) on conflict (id) do nothing""",
+        [data.delivery for _, data in arrived],
+        [data.alert_id for _, data in arrived],
+        [event.subject for event, _ in arrived],
+        [RANK[data.severity] for _, data in arrived],
+        [data.tier for _, data in arrived],
+        [data.channel for _, data in arrived],
+        [f"{data.channel}:{data.to}" for _, data in arrived],
+        [data.attempts for _, data in arrived],
+        [data.repeated for _, data in arrived],
+        [data.summary for _, data in arrived],
+        [data.reference for _, data in arrived],
+        [data.planned_at for _, data in arrived],
+        [event.time for event, _ in arrived],
     )
 
 

@@ -1,8 +1,9 @@
-"""`python -m services.health`."""
+"""`python -m services.health`; with `rebuild` it builds the empty schema from the archive instead."""
 
-from services.health.app import run
+from services.health.app import rebuild, run
 from services.health.settings import Settings
+from shared.rebuilding import wanted
 from shared.service import run_process
 
 if __name__ == "__main__":
-    run_process(lambda: run(Settings.load()))
+    run_process(lambda: (rebuild if wanted() else run)(Settings.load()))

@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 from services.health.detector import Evidence, Finding, Severity
 from services.health.facts import AccountFacts
-from shared.events import Event, RestsOn, SignalCleared, SignalOpened, SignalUpdated
+from shared.events import Event, RestsOn, Signal, SignalCleared, SignalOpened, SignalUpdated
 from shared.events import Evidence as SaidEvidence
 
 SOURCE = "kizuna/health"
 GONE = "no longer holds"
+MOST_MISSED = 1000
+"""So many events of one episode may be missing where its own are read back."""
 SETTLE = timedelta(seconds=5)
 """How long no history of an account may have come in before it counts as complete."""
 
@@ -110,6 +112,32 @@ def event_of(said: Said, rests_on: RestsOn | None, now: datetime) -> Event:
     return Event(identity, SOURCE, f"kizuna.signal.{said.kind}", episode.account_id, now, now, data)
 
 
+def heard(before: Episode | None, event: Event, data: Signal) -> Episode | None:
+    """Return the episode as an event of our own left it; None for one that was heard before.
+
+    The place in the order is found from the id, which `event_of` made of it.
+    """
+    number = before.sequence if before else 0
+    tried = range(number + 1, number + MOST_MISSED)
+    sequence = next((each for each in tried if event.id == _digest(data.episode, str(each))), None)
+    if sequence is None:
+        return None
+    cleared = isinstance(data, SignalCleared)
+    evidence = _digest_of(data.evidence)
+    return Episode(
+        event.subject,
+        data.signal,
+        data.subject_id or "",
+        data.episode,
+        data.since,
+        open=not cleared,
+        historical=data.historical,
+        severity=data.severity,  # type: ignore[arg-type]  # we never say `info`
+        digest=before.digest if cleared and before else evidence,
+        sequence=sequence,
+    )
+
+
 def _heed(account_id: str, finding: Finding, before: Episode | None, came: Arrival) -> list[Said]:
     now = _standing(account_id, finding, before, came)
     if before is None or not before.open:
@@ -130,7 +158,7 @@ def _standing(account_id: str, finding: Finding, before: Episode | None, came: A
         open=True,
         historical=not (notified or proven),
         severity=finding.severity,
-        digest=_digest(*sorted("\0".join((each.fact, *each.event_ids)) for each in finding.evidence)),
+        digest=_digest_of(finding.evidence),
         sequence=before.sequence + 1 if before else 1,
     )
 
@@ -156,6 +184,10 @@ def _said(evidence: Evidence) -> SaidEvidence:
 
 def _episode_id(account_id: str, finding: Finding) -> str:
     return _digest(account_id, finding.signal, finding.subject_id, finding.since.isoformat())
+
+
+def _digest_of(evidence: Iterable[Evidence | SaidEvidence]) -> str:
+    return _digest(*sorted("\0".join((each.fact, *each.event_ids)) for each in evidence))
 
 
 def _digest(*parts: str) -> str:

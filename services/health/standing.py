@@ -15,6 +15,8 @@ from services.health.facts import AccountFacts
 from shared.events import Component, Event, ScoreChanged
 
 SOURCE = "kizuna/health"
+MOST_MISSED = 1000
+"""So many changes of one account may be missing where its own are read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,44 @@ def change_of(now: Standing, before: Before | None) -> Event | None:
         components=components,
         gates=[gate["gate"] for gate in now.gates],
     )
-    said = f"{now.account_id}\0score_changed\0{now.definition}\0{now.sequence}\0{now.score}\0{now.band}"
-    identity = blake2b(said.encode(), digest_size=16).hexdigest()
+    identity = _identity(now.account_id, now.definition, now.sequence, now.score, now.band)
     moment = now.evaluated_at
     return Event(identity, SOURCE, "kizuna.health.score_changed", now.account_id, moment, moment, data)
+
+
+def told_before(before: Before | None, event: Event, data: ScoreChanged) -> Standing:
+    """Return what a change that we told says of where an account stood; the next evaluation fills in the rest.
+
+    Its place in the order is found from the id, which `change_of` made of it.
+    """
+    number = before.sequence if before else 0
+    score = None if data.score is None else Decimal(str(data.score))
+    tried = range(number + 1, number + MOST_MISSED)
+    sequence = next(
+        (n for n in tried if event.id == _identity(event.subject, data.definition, n, score, data.band)), number + 1
+    )
+    return Standing(
+        account_id=event.subject,
+        definition=data.definition,
+        score=score,
+        band=data.band,
+        coverage=data.coverage or Decimal(0),
+        trend=None,
+        components=[],
+        gates=[],
+        biggest_lever=None,
+        name=None,
+        tier=None,
+        owner=None,
+        mrr=None,
+        currency=None,
+        signals=(),
+        customer=True,
+        sequence=sequence,
+        evaluated_at=event.time,
+    )
+
+
+def _identity(account_id: str, definition: str, sequence: int, score: Decimal | None, band: str) -> str:
+    said = f"{account_id}\0score_changed\0{definition}\0{sequence}\0{score}\0{band}"
+    return blake2b(said.encode(), digest_size=16).hexdigest()

@@ -10,6 +10,8 @@ from services.revenue.evaluate import RevenueEvaluator
 from services.revenue.store import fingerprint
 from shared.consuming import Service, run_consuming_service
 from shared.db import Database
+from shared.memory import Memory
+from shared.rebuilding import rebuild_service
 
 if TYPE_CHECKING:
     from services.revenue.settings import Settings
@@ -23,9 +25,15 @@ def build(settings: Settings) -> Service:
         evaluator=RevenueEvaluator(settings.time_zone),
         api=build_api,
         fingerprint=fingerprint,
+        memory=Memory(topics=("revenue.v1",)),
     )
 
 
 async def run(settings: Settings) -> int:
     """Run the service until it is told to stop; return the exit code."""
     return await run_consuming_service(build(settings), settings, Database(settings.database_url))
+
+
+async def rebuild(settings: Settings) -> int:
+    """Build the empty schema from archive and topics; return the exit code."""
+    return await rebuild_service(build(settings), settings, Database(settings.database_url))

@@ -71,6 +71,7 @@ TYPES: dict[str, EventType] = {
         EventType("kizuna.alert.raised", "alerts.v1", derived.AlertRaised),
         EventType("kizuna.alert.acknowledged", "alerts.v1", derived.AlertAcknowledged),
         EventType("kizuna.alert.resolved", "alerts.v1", derived.AlertResolved),
+        EventType("kizuna.alert.delivered", "alerts.v1", derived.AlertDelivered),
     )
 }
 _NAMES = {entry.data: entry.name for entry in TYPES.values()}

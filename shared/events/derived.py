@@ -127,13 +127,39 @@ class Alert(EventData, frozen=True, kw_only=True):
     verdict: Literal["true", "false_alarm", "duplicate", "known"] | None = None
 
 
+class Answered(Alert, frozen=True, kw_only=True):
+    """What a person did about it, or that it ended by itself, with what was noted then."""
+
+    note: str | None = None
+
+
 class AlertRaised(Alert, frozen=True, kw_only=True):
     """`kizuna.alert.raised`: somebody should look at this."""
 
 
-class AlertAcknowledged(Alert, frozen=True, kw_only=True):
+class AlertAcknowledged(Answered, frozen=True, kw_only=True):
     """`kizuna.alert.acknowledged`: `actor` looks at it."""
 
 
-class AlertResolved(Alert, frozen=True, kw_only=True):
+class AlertResolved(Answered, frozen=True, kw_only=True):
     """`kizuna.alert.resolved`: done, with `actor`'s verdict; without an actor the signal cleared by itself."""
+
+
+class AlertDelivered(EventData, frozen=True, kw_only=True):
+    """`kizuna.alert.delivered`: a message about it, as severe as it says, has arrived at a mailbox of a channel."""
+
+    alert_id: Id
+    signal: Id
+    severity: Severity
+    delivery: Id
+    channel: Id
+    tier: Id
+    to: Id
+    planned_at: Instant
+    attempts: Annotated[int, Meta(ge=0)] = 1
+    repeated: bool = False
+    summary: Id | None = None
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        dated(self, "planned_at")

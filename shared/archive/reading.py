@@ -1,0 +1,64 @@
+"""Reading the archive: the files of some topics, hour after hour, each record once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared.archive.lines import Damaged, records_of
+from shared.archive.names import Name
+from shared.archive.store import StoreTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+
+    from shared.archive.store import Store
+    from shared.kafka import Polled
+
+
+class Sheet(NamedTuple):
+    """One file and its size in bytes."""
+
+    name: Name
+    size: int
+
+
+async def sheets(store: Store, topics: Collection[str]) -> list[Sheet]:
+    """Return the files of topics in the order in which they are to be read."""
+    found = [
+        Sheet(name, size)
+        for topic in sorted(topics)
+        async for path, size in store.paths(topic)
+        if (name := Name.read(path)) and name.topic == topic
+    ]
+    return in_order(found)
+
+
+def in_order(found: Iterable[Sheet]) -> list[Sheet]:
+    """Sort files by hour, but never a chain's file before the one that it follows: clocks differ. Pure."""
+    placed = []
+    latest: dict[tuple[str, str, int], str] = {}
+    for each in sorted(found, key=lambda sheet: sheet.name.start):
+        chain = (each.name.topic, each.name.chain, each.name.partition)
+        latest[chain] = max(latest.get(chain, ""), each.name.hour)
+        placed.append((latest[chain], each))
+    return [each for _, each in sorted(placed, key=lambda pair: (pair[0], pair[1].name.start, pair[1].name))]
+
+
+async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple[Sheet, list[Polled]]]:
+    """Yield the records of files. What stands in two of them is yielded once.
+
+    Raises:
+        StoreTrouble: a file cannot be had or read; the message names it.
+
+    """
+    following: dict[tuple[str, str, int], int] = {}
+    for sheet in ordered:
+        name = sheet.name
+        chain = (name.topic, name.chain, name.partition)
+        try:
+            found = records_of(await store.get(name.path) or b"")
+        except Damaged as error:
+            raise StoreTrouble(f"{name.path} is damaged: {error}") from error
+        fresh = [record for record in found if record.offset >= following.get(chain, 0)]
+        following[chain] = max(following.get(chain, 0), found[-1].offset + 1)
+        yield sheet, fresh

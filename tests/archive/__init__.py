@@ -1,0 +1,1 @@
+"""The log of record, case by case: `python -m tests.archive`."""
