@@ -51,5 +51,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 def traceparent(header: bytes | None) -> str:
     """Return the W3C trace context of a request: the client's if it is valid, else a new one."""
-    given = (header or b"").decode("latin-1").strip()
-    return given if _TRACEPARENT.fullmatch(given) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    given = header.decode("latin-1").strip() if header else ""
+    if given and _TRACEPARENT.fullmatch(given):
+        return given
+    made = secrets.token_hex(24)
+    return f"00-{made[:32]}-{made[32:]}-01"

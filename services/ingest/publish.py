@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from services.ingest import items, store
 from services.ingest.origin import Answer, Origin, Refusal
+from services.ingest.plain import shortcut
 from services.ingest.segment import derived_id
 from shared.errors import BadEvent, NotReady
 from shared.events import decode_event, encode_event
@@ -34,6 +35,7 @@ DEADLINE_SECONDS: Final = 4.8
 EVENTS: Final = Counter("kizuna_ingest_events_total", "Events by what became of them", ["outcome"], registry=REGISTRY)
 for _outcome in ("accepted", "parked", "refused", "turned_away"):
     EVENTS.labels(_outcome)  # there from the start: what appears with its first count shows no increase
+ACCEPTED: Final = EVENTS.labels("accepted")
 
 
 @dataclass(slots=True)
@@ -42,12 +44,21 @@ class Work:
 
     origin: Origin
     known: datetime
-    going: list[Item] = field(default_factory=list)  # to Kafka
+    records: list[Record] = field(default_factory=list)  # what goes to Kafka
+    groups: list[Item] = field(default_factory=list)  # those of them that say who belongs to an account
     unknown: list[Item] = field(default_factory=list)  # account still to be looked up
     parked: list[Item] = field(default_factory=list)
     aliases: list[Item] = field(default_factory=list)
     refused: list[tuple[Refusal, bytes]] = field(default_factory=list)
     extra: dict[str, Record] = field(default_factory=dict)  # what follows from calls, by event id
+
+    def read_all(self, raws: Sequence[bytes], plain: Sequence[Record | None]) -> None:
+        """Read the events but for those that have their record already."""
+        for index, (raw, record) in enumerate(zip(raws, plain, strict=True)):
+            if record is None:
+                self.read(index, raw)
+            else:
+                self.records.append(record)
 
     def read(self, index: int, raw: bytes) -> None:
         """Read one event and put it where it belongs."""
@@ -61,7 +72,13 @@ class Work:
         elif item.account_id is None:
             self.unknown.append(item)
         else:
-            self.going.append(item)
+            self.send(item)
+
+    def send(self, item: Item) -> None:
+        """Note that an event goes to Kafka."""
+        self.records.append(items.record(item.event, item.value))
+        if item.call == "group":
+            self.groups.append(item)
 
     def refuse(self, index: int, raw: bytes, error: BadEvent) -> None:
         """Note that an event is refused."""
@@ -72,8 +89,8 @@ class Work:
         """Who belongs to which account since when, by this request's group calls."""
         return [
             store.Membership(each.person_id, each.event.time, each.account_id)
-            for each in self.going
-            if each.call == "group" and each.person_id and each.account_id
+            for each in self.groups
+            if each.person_id and each.account_id
         ]
 
     def answer(self, received: int) -> Answer:
@@ -108,28 +125,40 @@ class Intake:
                 does no harm.
 
         """
+        plain = shortcut(origin, known, raws)
+        records = [each for each in plain if each is not None]
+        if len(records) == len(raws):
+            return await self._take_plain(records)
+        work = Work(origin, known)
+        work.read_all(raws, plain)
+        joined = work.joined
         try:
+            if not (joined or work.unknown or work.aliases or work.refused):
+                await self._publish(work)  # which has a deadline of its own
+                return work.answer(len(raws))
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await self._take(origin, raws, known)
+                await store.transact(self._database, lambda conn: self._settle(conn, work, joined))
+                await self._publish(work)
         except TimeoutError:
             EVENTS.labels("turned_away").inc(len(raws))
             raise NotReady("The events could not be stored in time. Send again.", code="not_persisted") from None
         except NotReady:
             EVENTS.labels("turned_away").inc(len(raws))
             raise
-
-    async def _take(self, origin: Origin, raws: Sequence[bytes], known: datetime) -> Answer:
-        work = Work(origin, known)
-        for index, raw in enumerate(raws):
-            work.read(index, raw)
-        joined = work.joined
-        if joined or work.unknown or work.aliases or work.refused:
-            await store.transact(self._database, lambda conn: self._settle(conn, work, joined))
-        records = [items.record(each.event, each.value) for each in work.going] + list(work.extra.values())
-        if records:
-            await self._publisher.publish(records)
         self._tell(work, joined)
         return work.answer(len(raws))
+
+    async def _take_plain(self, records: Sequence[Record]) -> Answer:
+        if records:
+            await self._publisher.publish(records)
+        ACCEPTED.inc(len(records))
+        return Answer(success=True, received=len(records), accepted=len(records), parked=0, rejected=[])
+
+    async def _publish(self, work: Work) -> None:
+        records = [*work.records, *work.extra.values()]
+        if records:
+            await self._publisher.publish(records)
+        ACCEPTED.inc(len(work.records) + len(work.aliases))
 
     async def _settle(self, conn: AsyncConnection, work: Work, joined: Sequence[store.Membership]) -> None:
         """Write and look up what needs the database; group and alias calls first, they count for their neighbours."""
@@ -152,7 +181,7 @@ class Intake:
             if account is None:
                 lost.append(item)
             else:
-                work.going.append(_with_account(item, account))
+                work.send(_with_account(item, account))
         if lost:
             parked = await store.park(conn, [items.waiting(each) for each in lost], work.known, self._parked_most)
             for item, waits in zip(lost, parked, strict=True):
@@ -167,7 +196,6 @@ class Intake:
         persons = {each.person_id for each in joined} | {each.person_id for each in waiting if each.person_id}
         if persons:
             self._wake(persons)
-        EVENTS.labels("accepted").inc(len(work.going) + len(work.aliases))
         EVENTS.labels("parked").inc(len(work.parked))
         EVENTS.labels("refused").inc(len(work.refused))
         if work.refused:

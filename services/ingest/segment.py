@@ -60,7 +60,7 @@ def read_batch(body: bytes) -> Batch:
         raise BadRequest('The body needs a list of calls: {"batch": […]}.', code="bad_batch") from None
     except (msgspec.DecodeError, RecursionError):
         return _cut_batch(body)
-    return Batch(raws, _text(envelope.write_key), _instant(envelope.sent_at))
+    return Batch(raws, _text(envelope.write_key), instant(envelope.sent_at))
 
 
 def read_single(body: bytes) -> Batch:
@@ -69,8 +69,8 @@ def read_single(body: bytes) -> Batch:
         envelope = _SINGLE.decode(body)
     except (msgspec.DecodeError, RecursionError):
         found = split.members(body)
-        return Batch([body], _text(found.get(b"writeKey", b"null")), _instant(found.get(b"sentAt", b"null")))
-    return Batch([body], _text(envelope.write_key), _instant(envelope.sent_at))
+        return Batch([body], _text(found.get(b"writeKey", b"null")), instant(found.get(b"sentAt", b"null")))
+    return Batch([body], _text(envelope.write_key), instant(envelope.sent_at))
 
 
 def understand(raw: bytes, call: str | None, origin: Origin) -> Meant:
@@ -118,13 +118,17 @@ class _Circumstances(msgspec.Struct, frozen=True):
 _Key = str | int | float | None
 
 
-class _Context(msgspec.Struct, rename="camel"):
+class Context(msgspec.Struct, rename="camel"):
+    """What is read of a call's context."""
+
     group_id: _Key = None
     backfill: bool | None = None
     traits: dict[str, msgspec.Raw] | None = None
 
 
-class _Call(msgspec.Struct, rename="camel"):
+class Call(msgspec.Struct, rename="camel"):
+    """What is read of a call."""
+
     type: str | None = None
     message_id: _Key = None
     user_id: _Key = None
@@ -136,7 +140,7 @@ class _Call(msgspec.Struct, rename="camel"):
     category: msgspec.Raw = msgspec.Raw(b"null")
     properties: dict[str, msgspec.Raw] | None = None
     traits: dict[str, msgspec.Raw] | None = None
-    context: _Context | None = None
+    context: Context | None = None
     timestamp: datetime | None = None
     original_timestamp: datetime | None = None
     sent_at: msgspec.Raw = msgspec.Raw(b"null")
@@ -151,11 +155,11 @@ class _Batch(_Single, kw_only=True, rename="camel"):
     batch: list[msgspec.Raw]
 
 
-def _track(said: _Call, at: _Circumstances) -> Meant:
+def _track(said: Call, at: _Circumstances) -> Meant:
     return _usage(said, at, said.event, said.properties or {})
 
 
-def _page(said: _Call, at: _Circumstances) -> Meant:
+def _page(said: Call, at: _Circumstances) -> Meant:
     shown = {"name": said.name, "category": said.category}
     named = {key: value for key, value in shown.items() if bytes(value) != b"null"}
     return _usage(
@@ -163,24 +167,24 @@ def _page(said: _Call, at: _Circumstances) -> Meant:
     )
 
 
-def _usage(said: _Call, at: _Circumstances, event: str | None, properties: dict[str, msgspec.Raw]) -> Meant:
+def _usage(said: Call, at: _Circumstances, event: str | None, properties: dict[str, msgspec.Raw]) -> Meant:
     data: dict[str, Any] = {"event": _required("event", event), "person_id": _required("userId", _person(said))}
     if properties:
         data["properties"] = properties
     return _meant(said, at, "kizuna.usage.recorded", data, _account(said))
 
 
-def _group(said: _Call, at: _Circumstances) -> Meant:
+def _group(said: Call, at: _Circumstances) -> Meant:
     account = _required("groupId", _key(said.group_id) or _account(said))
     return _meant(said, at, "kizuna.account.profiled", traits.profile(_traits(said)), account)
 
 
-def _identify(said: _Call, at: _Circumstances) -> Meant:
+def _identify(said: Call, at: _Circumstances) -> Meant:
     contact = {"contact_id": _required("userId", _person(said)), **traits.contact(_traits(said))}
     return _meant(said, at, "kizuna.contact.upserted", contact, _account(said))
 
 
-def _alias(said: _Call, at: _Circumstances) -> Meant:
+def _alias(said: Call, at: _Circumstances) -> Meant:
     person, previous = _required("userId", _person(said)), _required("previousId", _key(said.previous_id))
     if person == previous:
         raise BadEvent("bad_value", "previousId: must differ from userId")
@@ -188,10 +192,10 @@ def _alias(said: _Call, at: _Circumstances) -> Meant:
     return _meant(said, at, "kizuna.person.aliased", data, _account(said))
 
 
-def _meant(said: _Call, at: _Circumstances, kind: str, data: dict[str, Any], account: str | None) -> Meant:
+def _meant(said: Call, at: _Circumstances, kind: str, data: dict[str, Any], account: str | None) -> Meant:
     backfill = bool(said.context and said.context.backfill)
-    sent = None if backfill else at.origin.sent or _instant(said.sent_at)  # history is dated by hand, not by a clock
-    time = corrected(_aware(said.timestamp or said.original_timestamp), sent, at.origin.received)
+    sent = None if backfill else at.origin.sent or instant(said.sent_at)  # history is dated by hand, not by a clock
+    time = corrected(aware(said.timestamp or said.original_timestamp), sent, at.origin.received)
     message_id = _key(said.message_id) or _made_up_id(at)
     event = {
         "specversion": "1.0",
@@ -213,15 +217,15 @@ def _made_up_id(at: _Circumstances) -> str:
     return blake2b(at.raw + at.origin.received.isoformat().encode(), digest_size=16).hexdigest()
 
 
-def _person(said: _Call) -> str | None:
+def _person(said: Call) -> str | None:
     return _key(said.user_id) or _key(said.anonymous_id)
 
 
-def _account(said: _Call) -> str | None:
+def _account(said: Call) -> str | None:
     return _key(said.context.group_id) if said.context else None
 
 
-def _traits(said: _Call) -> dict[str, msgspec.Raw]:
+def _traits(said: Call) -> dict[str, msgspec.Raw]:
     # Rudder's Python SDK puts an identify call's traits into the context alone.
     around = (said.context and said.context.traits) or {}
     return {**around, **(said.traits or {})}
@@ -242,24 +246,30 @@ def _required(field: str, value: str | None) -> str:
 def _cut_batch(body: bytes) -> Batch:
     found = split.members(body)
     raws = split.elements(found.get(b"batch", b""))
-    return Batch(raws, _text(found.get(b"writeKey", b"null")), _instant(found.get(b"sentAt", b"null")))
+    return Batch(raws, _text(found.get(b"writeKey", b"null")), instant(found.get(b"sentAt", b"null")))
 
 
 def _text(raw: msgspec.Raw | bytes) -> str | None:
+    if bytes(raw) == b"null":
+        return None
     try:
         return msgspec.json.decode(raw, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _instant(raw: msgspec.Raw | bytes) -> datetime | None:
+def instant(raw: msgspec.Raw | bytes) -> datetime | None:
+    """Return the moment that a JSON text names, if it names one."""
+    if bytes(raw) == b"null":  # in most calls; to raise and catch would cost more than all else about them
+        return None
     try:
-        return _aware(msgspec.json.decode(raw, type=datetime))
+        return aware(_INSTANT.decode(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _aware(time: datetime | None) -> datetime | None:
+def aware(time: datetime | None) -> datetime | None:
+    """Return the time, in UTC if it says no zone."""
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
@@ -267,7 +277,7 @@ def _sane(time: datetime) -> bool:
     return FIRST_YEAR <= time.year <= LAST_YEAR
 
 
-_MEANINGS: Final[dict[str, Callable[[_Call, _Circumstances], Meant]]] = {
+_MEANINGS: Final[dict[str, Callable[[Call, _Circumstances], Meant]]] = {
     "track": _track,
     "page": _page,
     "screen": _page,
@@ -275,7 +285,8 @@ _MEANINGS: Final[dict[str, Callable[[_Call, _Circumstances], Meant]]] = {
     "identify": _identify,
     "alias": _alias,
 }
-_CALL: Final = msgspec.json.Decoder(_Call)
+_CALL: Final = msgspec.json.Decoder(Call)
 _SINGLE: Final = msgspec.json.Decoder(_Single)
 _BATCH: Final = msgspec.json.Decoder(_Batch)
+_INSTANT: Final = msgspec.json.Decoder(datetime)
 _encode: Final = msgspec.json.Encoder().encode
