@@ -186,6 +186,11 @@ class Producer:
         """Return how many partitions a topic has."""
         return len(await self._client.partitions_for(topic))
 
+    def leader(self, topic: str, partition: int) -> int:
+        """Return the broker that leads a partition, -1 while none is known."""
+        found = self._client.client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        return -1 if found is None else int(found)
+
     async def send(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         """Write records of one partition in order; return when all are acknowledged by all in-sync replicas."""
         waiting, batch = [], self._client.create_batch()

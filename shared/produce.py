@@ -1,7 +1,8 @@
 """Publishing with a promise: `publish` returns when all in-sync replicas have every record, or raises in time.
 
-Records of one partition form a lane; while one batch is under way the next ones gather, so load makes batches bigger,
-not slower. A producer that fails or hangs is given up and replaced (an idempotent client may wait for ever).
+Records of one partition form a lane. Lanes are served in rounds, one under way at each broker: what comes meanwhile
+gathers for the next, so load makes batches bigger, not slower, and who comes alone does not wait. A producer that fails
+or hangs is given up and replaced (an idempotent client may wait for ever).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,15 +35,48 @@ __all__ = ["Publisher", "Record"]
 
 @dataclass(slots=True)
 class _Parcel:
-    records: list[Record]
-    size: int
+    """The records of one `publish`: done when all of its parts are acknowledged, or the first one fails."""
+
     done: asyncio.Future[None]
+    left: int = 0
+
+    def settle(self, error: BaseException | None) -> None:
+        self.left -= 1
+        if self.done.done():
+            return
+        if error is not None:
+            self.done.set_exception(error)
+        elif self.left == 0:
+            self.done.set_result(None)
 
 
 @dataclass(slots=True)
+class _Part:
+    """What of a parcel goes to one lane."""
+
+    parcel: _Parcel
+    records: list[Record] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class _Lane:
-    queue: deque[_Parcel] = field(default_factory=deque)
+    topic: str
+    partition: int
+    broker: int
+    queue: deque[_Part] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
+
+    def load(self) -> list[_Part]:
+        """Take from the queue what makes one batch."""
+        parts: list[_Part] = []
+        size = 0
+        while self.queue and (not parts or size + self.queue[0].size <= BATCH_BYTES):
+            part = self.queue.popleft()
+            if not part.parcel.done.done():  # nobody waits for one that is done: its request has ended
+                parts.append(part)
+                size += part.size
+        return parts
 
 
 class Publisher:
@@ -58,6 +92,9 @@ class Publisher:
         self._broken = asyncio.Event()
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._partitions: dict[str, int] = {}
+        self._ready: dict[_Lane, None] = {}  # with something to send, the longest waiting first
+        self._flying: Counter[int] = Counter()  # lanes under way, by broker
+        self._woken = False
         self.in_flight = 0
 
     async def start(self) -> None:
@@ -66,10 +103,12 @@ class Publisher:
 
     async def stop(self) -> None:
         """Send what is queued within the deadline, then let go of the broker."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._deadline)
-        for task in [*tasks, self._keeper]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline):
+                while tasks := self._sending():
+                    await asyncio.wait(tasks)
+                    await asyncio.sleep(0)  # lets the next round begin
+        for task in [*self._sending(), self._keeper]:
             if task:
                 task.cancel()
         if self._producer:
@@ -89,9 +128,7 @@ class Publisher:
         self.in_flight += size
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline):
-                await self._connected.wait()
-                await asyncio.gather(*await self._enqueue(records))
+            await self._publish(records)
         except (BrokerError, TimeoutError) as error:
             raise NotReady("The broker did not acknowledge in time. Send again.", code="not_persisted") from error
         finally:
@@ -107,59 +144,93 @@ class Publisher:
         except (BrokerError, TimeoutError, OSError) as error:
             raise NotReady("The broker does not answer.") from error
 
-    async def _enqueue(self, records: Sequence[Record]) -> list[asyncio.Future[None]]:
-        grouped: dict[tuple[str, int], list[Record]] = {}
-        for record in records:
-            topic = self._prefix + record.topic
-            count = self._partitions.get(topic) or await self._count(topic)
-            grouped.setdefault((topic, partition_of(record.key or b"", count)), []).append(record)
+    async def _publish(self, records: Sequence[Record]) -> None:
         loop = asyncio.get_running_loop()
-        waiting = []
-        for place, group in grouped.items():
-            parcel = _Parcel(group, _size(group), loop.create_future())
-            parcel.done.add_done_callback(_retrieve)
-            waiting.append(parcel.done)
-            lane = self._lanes.setdefault(place, _Lane())
-            lane.queue.append(parcel)
-            if lane.task is None or lane.task.done():
-                lane.task = asyncio.create_task(self._drive(place, lane))
-        return waiting
+        until = loop.time() + self._deadline
+        topics = {each.topic for each in records}
+        if not self._connected.is_set() or not topics <= self._partitions.keys():
+            async with asyncio.timeout_at(until):
+                await self._prepare(topics)
+        done = self._enqueue(records)
+        timer = loop.call_at(until, _expire, done)  # at a third of the cost of asyncio.timeout, for every request
+        try:
+            await done
+        finally:
+            timer.cancel()
 
-    async def _count(self, topic: str) -> int:
-        self._partitions[topic] = await self._require().partitions(topic)
-        return self._partitions[topic]
+    async def _prepare(self, topics: set[str]) -> None:
+        """Wait for the connection, and learn how many partitions the topics have."""
+        await self._connected.wait()
+        for topic in topics - self._partitions.keys():
+            self._partitions[topic] = await self._require().partitions(self._prefix + topic)
+
+    def _enqueue(self, records: Sequence[Record]) -> asyncio.Future[None]:
+        """Put records into their lanes; the future is done when all are acknowledged, or any of them failed."""
+        parcel = _Parcel(asyncio.get_running_loop().create_future())
+        parts: dict[tuple[str, int], _Part] = {}
+        for record in records:
+            place = record.topic, partition_of(record.key or b"", self._partitions[record.topic])
+            part = parts.get(place)
+            if part is None:
+                part = parts[place] = _Part(parcel)
+            part.records.append(record)
+        parcel.left = len(parts)
+        if not parts:
+            parcel.done.set_result(None)
+        for place, part in parts.items():
+            lane = self._lanes.get(place) or self._open_lane(*place)
+            part.size = _size(part.records)
+            lane.queue.append(part)
+            if lane.task is None:
+                self._ready[lane] = None
+        self._wake()
+        return parcel.done
+
+    def _open_lane(self, topic: str, partition: int) -> _Lane:
+        name = self._prefix + topic
+        lane = self._lanes[topic, partition] = _Lane(name, partition, self._require().leader(name, partition))
+        return lane
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._begin_rounds)
+
+    def _begin_rounds(self) -> None:
+        """Send what is ready to every broker that no round is under way at."""
+        self._woken = False
+        for lane in [lane for lane in self._ready if not self._flying[lane.broker]]:
+            del self._ready[lane]
+            self._flying[lane.broker] += 1
+            lane.task = asyncio.create_task(self._send(lane))
+
+    async def _send(self, lane: _Lane) -> None:
+        parts, failure = lane.load(), None
+        records = [each for part in parts for each in part.records]
+        try:
+            if records:
+                async with asyncio.timeout(self._deadline):
+                    await self._require().send(lane.topic, lane.partition, records)
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, the waiters must hear of it
+            log.warning("produce_failed", topic=lane.topic, partition=lane.partition, error=repr(error))
+            self._broken.set()
+            failure = BrokerError(repr(error))
+        finally:
+            lane.task = None
+            self._flying[lane.broker] -= 1
+            if lane.queue:
+                self._ready[lane] = None
+            self._wake()
+        for part in parts:
+            part.parcel.settle(failure)
 
     def _require(self) -> Producer:
         if self._producer is None:
             raise BrokerError("The producer is being replaced.")
         return self._producer
 
-    async def _drive(self, place: tuple[str, int], lane: _Lane) -> None:
-        while lane.queue:
-            parcels: list[_Parcel] = []
-            size = 0
-            while lane.queue and (not parcels or size + lane.queue[0].size <= BATCH_BYTES):
-                parcel = lane.queue.popleft()
-                if not parcel.done.done():  # nobody waits for one that is done: its request has ended
-                    parcels.append(parcel)
-                    size += parcel.size
-            if parcels:
-                await self._send(place, parcels)
-
-    async def _send(self, place: tuple[str, int], parcels: list[_Parcel]) -> None:
-        records = [record for parcel in parcels for record in parcel.records]
-        try:
-            await asyncio.wait_for(self._require().send(*place, records), self._deadline)
-        except Exception as error:  # noqa: BLE001 - whatever the client raises, the waiters must hear of it
-            log.warning("produce_failed", topic=place[0], partition=place[1], records=len(records), error=repr(error))
-            self._broken.set()
-            for parcel in parcels:
-                if not parcel.done.done():
-                    parcel.done.set_exception(BrokerError(repr(error)))
-        else:
-            for parcel in parcels:
-                if not parcel.done.done():
-                    parcel.done.set_result(None)
+    def _sending(self) -> list[asyncio.Task[None]]:
+        return [lane.task for lane in self._lanes.values() if lane.task]
 
     async def _keep_connected(self) -> None:
         while True:
@@ -180,10 +251,9 @@ class Publisher:
 
 
 def _size(records: Sequence[Record]) -> int:
-    return sum(len(each.value or b"") + RECORD_OVERHEAD for each in records)
+    return sum([len(each.value or b"") for each in records]) + RECORD_OVERHEAD * len(records)
 
 
-def _retrieve(future: asyncio.Future[None]) -> None:
-    """Mark a late failure as seen: its waiter may have given up at the deadline."""
-    if not future.cancelled():
-        future.exception()
+def _expire(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_exception(TimeoutError())

@@ -21,6 +21,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from shared.onewrite import OneWriteProtocol
 from shared.watchdog import EXIT_CODE, Watchdog
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def http_part(app: Any, host: str, port: int, variable: str) -> Part:
         lifespan="off",
         server_header=False,
         timeout_keep_alive=30,
+        http=OneWriteProtocol,
+        proxy_headers=False,  # nobody asks who is behind a proxy
     )
 
     async def run(stop: asyncio.Event) -> None:
