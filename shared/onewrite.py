@@ -1,4 +1,4 @@
-"""Owns how an answer leaves: its head waits for its body, so that both go out by one system call instead of two.
+"""Owns how requests and answers pass: an answer's head waits for its body, and both go out by one system call, not two.
 
 For a small answer the second call, and waking the client twice, costs more than all else that HTTP does here.
 """
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncio
 
 CONTINUE = b"HTTP/1.1 100"
+WHOLE = "kizuna.whole"
 
 
 class OneWriteProtocol(HttpToolsProtocol):
@@ -22,6 +23,11 @@ class OneWriteProtocol(HttpToolsProtocol):
         """Begin with a connection."""
         self._joining = Joining(transport)
         super().connection_made(self._joining)  # type: ignore[arg-type]  # it offers all that is used of a transport
+
+    def on_message_complete(self) -> None:
+        """Say that the body is whole: who reads it then need not guard against a client that stops half-way."""
+        self.scope[WHOLE] = True  # type: ignore[literal-required]  # a key of ours
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """Take what is written next for the head of an answer: uvicorn writes it alone, and then at least one body."""

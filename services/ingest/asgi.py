@@ -14,6 +14,7 @@ from services.ingest import body, cloudevents, segment
 from services.ingest.keys import presented
 from services.ingest.origin import BATCH, EVENTS, Answer, Origin, traceparent
 from shared.errors import BadRequest, Forbidden, KizunaError, NotReady, TooLarge, Unauthorized
+from shared.onewrite import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,17 +57,19 @@ class HotRoutes:
         if route is None:
             await self._rest({**scope, "path": path}, receive, send)
         elif scope["method"] == "POST":
-            await self._post(route, dict(scope["headers"]), receive, send)
+            await self._post(route, scope, receive, send)
         elif scope["method"] == "OPTIONS" and route == EVENTS:
             await _answer(send, 200, b"", _handshake(dict(scope["headers"])))
         else:
             await _error(send, 405, "method_not_allowed", "Use POST.", ((b"allow", b"POST"),))
 
-    async def _post(self, route: str, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _post(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = dict(scope["headers"])
+        seconds = None if scope.get(WHOLE) else body.READ_SECONDS
         room = _announced(headers)
         self._under_way += room
         try:
-            answer = await self._take(route, headers, receive)
+            answer = await self._take(route, headers, receive, seconds)
         except body.Disconnected:
             log.info("client_went_away", route=route)
         except KizunaError as error:
@@ -79,12 +82,12 @@ class HotRoutes:
         finally:
             self._under_way -= room
 
-    async def _take(self, route: str, headers: Headers, receive: Receive) -> Answer:
+    async def _take(self, route: str, headers: Headers, receive: Receive, seconds: float | None) -> Answer:
         if self._under_way > BODIES_BYTES:
             raise NotReady("Too much is under way. Send again later.", code="overloaded")
         given = presented(headers)
         key = await self._writer(given) if given is not None or route == EVENTS else None
-        raw = await body.read(receive, headers.get(b"content-length"))
+        raw = await body.read(receive, headers.get(b"content-length"), seconds)
         raw = body.inflate(raw, headers.get(b"content-encoding", b"").decode("latin-1"))
         if route == EVENTS and key is not None:
             return await self._take_events(headers, raw, key)

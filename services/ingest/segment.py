@@ -6,7 +6,6 @@ What the SDKs send was recorded from four of them (tests/data/sdk_requests).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -30,8 +29,7 @@ SKEW: Final = timedelta(seconds=60)
 AHEAD: Final = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A request's calls, each as JSON bytes, with what the envelope says."""
 
     raws: list[bytes]

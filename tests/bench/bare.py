@@ -1,4 +1,4 @@
-"""The floor: bare aiokafka loops without HTTP, checks or a database. Each prints {"events", "seconds"}.
+"""The floor: bare aiokafka loops without HTTP, checks or a database. Each prints {"events", "seconds", "cpu"}.
 
 `python -m tests.bench.bare send BOOTSTRAP EVENTS PARALLEL SECONDS` · `python -m tests.bench.bare consume BOOTSTRAP N`
 """
@@ -24,7 +24,7 @@ async def send(bootstrap: str, count: int, parallel: int, seconds: float) -> dic
     )
     await producer.start()
     partitions = sorted(await producer.partitions_for("bare.v1"))
-    sent, began = 0, time.perf_counter()
+    sent, began, cpu = 0, time.perf_counter(), time.process_time()
 
     async def loop(number: int) -> None:
         nonlocal sent
@@ -38,7 +38,7 @@ async def send(bootstrap: str, count: int, parallel: int, seconds: float) -> dic
     await asyncio.gather(*(loop(n) for n in range(parallel)))
     elapsed = time.perf_counter() - began
     await producer.stop()
-    return {"events": sent, "seconds": elapsed}
+    return {"events": sent, "seconds": elapsed, "cpu": time.process_time() - cpu}
 
 
 async def consume(bootstrap: str, expected: int) -> dict[str, float]:
@@ -47,17 +47,21 @@ async def consume(bootstrap: str, expected: int) -> dict[str, float]:
     await consumer.start()
     view = await consumer._client.fetch_all_metadata()
     consumer.assign([TopicPartition("usage.v1", p) for p in view.partitions_for_topic("usage.v1")])
-    read, began = 0, 0.0
+    read, began, cpu = 0, 0.0, time.process_time()
     while read < expected:
         found = await consumer.getmany(timeout_ms=1000, max_records=5000)
         began = began or time.perf_counter()
         read += sum(len(records) for records in found.values())
     elapsed = time.perf_counter() - began
     await consumer.stop()
-    return {"events": read, "seconds": elapsed}
+    return {"events": read, "seconds": elapsed, "cpu": time.process_time() - cpu}
 
 
 if __name__ == "__main__":
     what, servers, *rest = sys.argv[1:]
-    numbers = [int(each) for each in rest]
-    print(json.dumps(uvloop.run(send(servers, *numbers) if what == "send" else consume(servers, *numbers))))  # noqa: T201 - the result
+    if what == "send":
+        count, parallel, seconds = rest
+        found = uvloop.run(send(servers, int(count), int(parallel), float(seconds)))
+    else:
+        found = uvloop.run(consume(servers, int(rest[0])))
+    print(json.dumps(found))  # noqa: T201 - the result

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import httpx
+import psutil
 
+from deploy.local.apache import ApacheBroker
 from deploy.local.broker import Broker
+from deploy.local.plan import APACHE, broker_kind
 from deploy.local.ports import HOST, free_port
 from deploy.local.postgres import Postgres
 from deploy.local.processes import wait_for
@@ -37,20 +40,22 @@ CHUNK = 5000
 
 @dataclass
 class Servers:
-    """Processes by name; `key` is a write key of ingest. KAFKA_BOOTSTRAP_SERVERS names another broker to use."""
+    """Processes by URL; `key` is a write key. KAFKA says what broker to start, KAFKA_BOOTSTRAP_SERVERS which to use."""
 
     folder: Path
     bootstrap: str = field(default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
     ingest: str = ""
+    second: str = ""
     naive: str = ""
     key: str = ""
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start everything but health and wait until it answers."""
         self._postgres = Postgres(self.folder / "postgres", free_port(), tied=True)
         self._postgres.start()
-        self._broker = None if self.bootstrap else Broker(self.folder / "broker", free_port(), tied=True)
+        kind = ApacheBroker if broker_kind(os.environ) == APACHE else Broker
+        self._broker = None if self.bootstrap else kind(self.folder / "broker", free_port(), tied=True)
         if self._broker:
             self._broker.start()
             self.bootstrap = self._broker.bootstrap_servers
@@ -60,78 +65,89 @@ class Servers:
         (self.folder / "public.pem").write_text(public)
         asyncio.run(migrate(self._postgres.url(), {"ingest": "secret"}))
         self.ingest = self._service("ingest", self._postgres.url())
+        self.second = self._service("ingest", self._postgres.url())
         self.naive = self._run("naive", [sys.executable, "-m", "tests.bench.naive", self.bootstrap], {})
         self.key = self._new_key()
 
     def stop(self) -> None:
         """Stop everything."""
-        for process in reversed(self._processes):
+        for process in reversed(self._processes.values()):
             _end(process)
         if self._broker:
             self._broker.stop()
         self._postgres.stop()
 
+    def cpu(self, url: str) -> float:
+        """Return the seconds of processor time that the process behind `url` has used so far."""
+        used = psutil.Process(self._processes[url].pid).cpu_times()
+        return float(used.user + used.system)
+
+    def memory(self, url: str) -> float:
+        """Return the MiB of memory that the process behind `url` holds."""
+        return float(psutil.Process(self._processes[url].pid).memory_info().rss) / 2**20
+
     @contextmanager
-    def fresh_health(self) -> Iterator[str]:
+    def fresh_health(self, **settings: str) -> Iterator[str]:
         """Run health with an empty database of its own; yields its URL."""
         name = f"bench_{secrets.token_hex(4)}"
         url = asyncio.run(_new_database(self._postgres.url(), name))
         asyncio.run(migrate(url, {"health": "secret"}))
-        running = self._service("health", url)
+        running = self._service("health", url, **settings)
         try:
             yield running
         finally:
-            _end(self._processes.pop())
+            _end(self._processes.pop(running))
 
-    def _service(self, name: str, admin_url: str) -> str:
+    def token(self) -> str:
+        """Return an administrator's token."""
+        return mint(self._private, "bench", "admin", timedelta(hours=1))
+
+    def _service(self, name: str, admin_url: str, **settings: str) -> str:
         environment = {
             f"KIZUNA_{name.upper()}_DATABASE_URL": service_url(admin_url, name, "secret"),
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "KIZUNA_PUBLIC_KEY_FILE": str(self.folder / "public.pem"),
             "KIZUNA_SESSION_SECONDS": "2",
+            **settings,
         }
         return self._run(name, [sys.executable, "-m", f"services.{name}"], environment)
 
     def _run(self, name: str, command: list[str], environment: dict[str, str]) -> str:
         port = free_port()
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [*command, str(port)] if name == "naive" else command,
-                    env=os.environ | environment | {f"KIZUNA_{name.upper()}_PORT": str(port)},
-                    stdout=log,
-                    stderr=log,
-                )
-            )
         url = f"http://{HOST}:{port}"
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[url] = subprocess.Popen(
+                [*command, str(port)] if name == "naive" else command,
+                env=os.environ | environment | {f"KIZUNA_{name.upper()}_PORT": str(port)},
+                stdout=log,
+                stderr=log,
+            )
         if not wait_for(lambda: _answers(f"{url}/livez"), PATIENCE, every=0.1):
             raise SystemExit(f"{name} did not start:\n" + (self.folder / f"{name}.log").read_text()[-3000:])
         return url
 
     def _new_key(self) -> str:
-        token = mint(self._private, "bench", "admin", timedelta(hours=1))
-        headers = {"authorization": f"Bearer {token}"}
+        headers = {"authorization": f"Bearer {self.token()}"}
         answer = httpx.post(f"{self.ingest}/v1/keys", json={"source": "bench"}, headers=headers, timeout=10)
         return str(answer.raise_for_status().json()["key"])
 
 
-def preload(bootstrap: str, count: int) -> None:
-    """Write `count` usage events of 500 accounts and 20 people each to usage.v1."""
-    asyncio.run(_preload(bootstrap, count))
+def preload(bootstrap: str, count: int, accounts: int = 500, prefix: str = "") -> None:
+    """Write `count` usage events of so many accounts and 20 people each to usage.v1."""
+    asyncio.run(_preload(bootstrap, count, accounts, prefix))
 
 
-async def _preload(bootstrap: str, count: int) -> None:
-    publisher, moment = Publisher(bootstrap), datetime.now(UTC)
+async def _preload(bootstrap: str, count: int, accounts: int, prefix: str) -> None:
+    publisher, moment = Publisher(bootstrap, prefix=prefix), datetime.now(UTC)
     await publisher.start()
     for start in range(0, count, CHUNK):
-        events = [_usage(n, moment) for n in range(start, min(start + CHUNK, count))]
+        events = [_usage(n, f"account-{n % accounts}", moment) for n in range(start, min(start + CHUNK, count))]
         await publisher.publish([Record("usage.v1", e.subject.encode(), encode_event(e)) for e in events])
     await publisher.stop()
 
 
-def _usage(number: int, moment: datetime) -> Event:
+def _usage(number: int, account: str, moment: datetime) -> Event:
     data = UsageRecorded(event=f"kind_{number % 10}", person_id=f"person-{number % 20}")
-    account = f"account-{number % 500}"
     return Event(f"preloaded-{number}", "bench", "kizuna.usage.recorded", account, moment, moment, data)
 
 
