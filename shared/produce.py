@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
 
 from shared.errors import NotReady
-from shared.kafka import BATCH_BYTES, BrokerError, Producer, Record, partition_of
+from shared.kafka import BrokerError, Producer, Record, partition_of
+from shared.lanes import Lane, Parcel, Part, size_of
 from shared.observability import PRODUCE_SECONDS, PRODUCERS_REBUILT
 
 if TYPE_CHECKING:
@@ -28,55 +28,8 @@ log = structlog.get_logger()
 DEADLINE_SECONDS = 4.5
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
 REBUILD_PAUSE_SECONDS = 0.5
-RECORD_OVERHEAD = 100
 
 __all__ = ["Publisher", "Record"]
-
-
-@dataclass(slots=True)
-class _Parcel:
-    """The records of one `publish`: done when all of its parts are acknowledged, or the first one fails."""
-
-    done: asyncio.Future[None]
-    left: int = 0
-
-    def settle(self, error: BaseException | None) -> None:
-        self.left -= 1
-        if self.done.done():
-            return
-        if error is not None:
-            self.done.set_exception(error)
-        elif self.left == 0:
-            self.done.set_result(None)
-
-
-@dataclass(slots=True)
-class _Part:
-    """What of a parcel goes to one lane."""
-
-    parcel: _Parcel
-    records: list[Record] = field(default_factory=list)
-    size: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Lane:
-    topic: str
-    partition: int
-    broker: int
-    queue: deque[_Part] = field(default_factory=deque)
-    task: asyncio.Task[None] | None = None
-
-    def load(self) -> list[_Part]:
-        """Take from the queue what makes one batch."""
-        parts: list[_Part] = []
-        size = 0
-        while self.queue and (not parts or size + self.queue[0].size <= BATCH_BYTES):
-            part = self.queue.popleft()
-            if not part.parcel.done.done():  # nobody waits for one that is done: its request has ended
-                parts.append(part)
-                size += part.size
-        return parts
 
 
 class Publisher:
@@ -90,9 +43,9 @@ class Publisher:
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._broken = asyncio.Event()
-        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._lanes: dict[tuple[str, int], Lane] = {}
         self._partitions: dict[str, int] = {}
-        self._ready: dict[_Lane, None] = {}  # with something to send, the longest waiting first
+        self._ready: dict[Lane, None] = {}  # with something to send, the longest waiting first
         self._flying: Counter[int] = Counter()  # lanes under way, by broker
         self._woken = False
         self.in_flight = 0
@@ -122,7 +75,7 @@ class Publisher:
                 written; sending them again with the same ids is safe.
 
         """
-        size = _size(records)
+        size = size_of(records)
         if self.in_flight and self.in_flight + size > IN_FLIGHT_BYTES:
             raise NotReady("Too much is waiting for the broker. Send again later.", code="overloaded")
         self.in_flight += size
@@ -166,29 +119,29 @@ class Publisher:
 
     def _enqueue(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Put records into their lanes; the future is done when all are acknowledged, or any of them failed."""
-        parcel = _Parcel(asyncio.get_running_loop().create_future())
-        parts: dict[tuple[str, int], _Part] = {}
+        parcel = Parcel(asyncio.get_running_loop().create_future())
+        parts: dict[tuple[str, int], Part] = {}
         for record in records:
             place = record.topic, partition_of(record.key or b"", self._partitions[record.topic])
             part = parts.get(place)
             if part is None:
-                part = parts[place] = _Part(parcel)
+                part = parts[place] = Part(parcel)
             part.records.append(record)
         parcel.left = len(parts)
         if not parts:
             parcel.done.set_result(None)
         for place, part in parts.items():
             lane = self._lanes.get(place) or self._open_lane(*place)
-            part.size = _size(part.records)
+            part.size = size_of(part.records)
             lane.queue.append(part)
             if lane.task is None:
                 self._ready[lane] = None
         self._wake()
         return parcel.done
 
-    def _open_lane(self, topic: str, partition: int) -> _Lane:
+    def _open_lane(self, topic: str, partition: int) -> Lane:
         name = self._prefix + topic
-        lane = self._lanes[topic, partition] = _Lane(name, partition, self._require().leader(name, partition))
+        lane = self._lanes[topic, partition] = Lane(name, partition, self._require().leader(name, partition))
         return lane
 
     def _wake(self) -> None:
@@ -204,7 +157,7 @@ class Publisher:
             self._flying[lane.broker] += 1
             lane.task = asyncio.create_task(self._send(lane))
 
-    async def _send(self, lane: _Lane) -> None:
+    async def _send(self, lane: Lane) -> None:
         parts, failure = lane.load(), None
         records = [each for part in parts for each in part.records]
         try:
@@ -248,10 +201,6 @@ class Publisher:
             old, self._producer = self._producer, None
             with contextlib.suppress(Exception):
                 await old.stop()
-
-
-def _size(records: Sequence[Record]) -> int:
-    return sum([len(each.value or b"") for each in records]) + RECORD_OVERHEAD * len(records)
 
 
 def _expire(done: asyncio.Future[None]) -> None:
