@@ -1,4 +1,4 @@
-"""Owns what waits to be published: parcels, one for each `publish`, cut into parts that lie in lanes of one partition."""
+"""Owns what waits to be published: parcels, one for each `publish`, cut into parts that lie in lanes, one a partition."""
 
 from __future__ import annotations
 

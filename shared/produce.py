@@ -152,6 +152,8 @@ class Publisher:
     def _begin_rounds(self) -> None:
         """Send what is ready to every broker that no round is under way at."""
         self._woken = False
+        if self._broken.is_set():
+            return  # the next producer begins
         for lane in [lane for lane in self._ready if not self._flying[lane.broker]]:
             del self._ready[lane]
             self._flying[lane.broker] += 1
@@ -195,6 +197,7 @@ class Publisher:
                 continue
             self._broken.clear()
             self._connected.set()
+            self._wake()
             await self._broken.wait()
             self._connected.clear()
             PRODUCERS_REBUILT.inc()
