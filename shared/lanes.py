@@ -1,4 +1,4 @@
-"""Owns what waits to be published: parcels, one for each `publish`, cut into parts that lie in lanes, one a partition."""
+"""Owns what waits to be published: parcels, one for each `publish`, cut into parts that lie in lanes, one a place."""
 
 from __future__ import annotations
 
