@@ -58,8 +58,9 @@ class Publisher:
         """Send what is queued within the deadline, then let go of the broker."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline):
-                while tasks := self._sending():
-                    await asyncio.wait(tasks)
+                while self._woken or self._sending():
+                    if sending := self._sending():
+                        await asyncio.wait(sending)
                     await asyncio.sleep(0)  # lets the next round begin
         for task in [*self._sending(), self._keeper]:
             if task:

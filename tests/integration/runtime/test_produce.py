@@ -1,5 +1,6 @@
 """Publishing: acknowledged or refused in time, whatever the broker does."""
 
+import asyncio
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from shared.errors import NotReady
 from shared.produce import IN_FLIGHT_BYTES, Publisher
 from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import record, until, usage
+from tests.plugins.topics import ReadTopic
 
 
 async def test_a_frozen_broker_means_a_refusal_in_time_and_recovery_after(
@@ -72,3 +74,22 @@ async def test_records_over_a_batch_are_split_and_all_acknowledged(publisher: Pu
     value = b"x" * 60_000
     await publisher.publish([record(usage("a", f"e{n}"), value) for n in range(40)])
     assert publisher.in_flight == 0
+
+
+async def test_what_many_publish_at_once_keeps_its_order(publisher: Publisher, read_topic: ReadTopic) -> None:
+    accounts, each = ("a", "b", "c"), 60
+    pairs = [[record(usage(account, f"{account}-{n}")) for account in accounts] for n in range(each)]
+    await asyncio.gather(publisher.publish([]), *(publisher.publish(records) for records in pairs))
+    found = await read_topic("usage.v1", len(accounts) * each)
+    for account in accounts:
+        assert [event.id for event in found if event.subject == account] == [f"{account}-{n}" for n in range(each)]
+    assert publisher.in_flight == 0
+
+
+async def test_a_farewell_sends_what_is_queued(publisher: Publisher, read_topic: ReadTopic) -> None:
+    await publisher.publish([record(usage("a", "first"))])  # now it is connected
+    publishing = [asyncio.create_task(publisher.publish([record(usage("a", f"e{n}"))])) for n in range(50)]
+    await asyncio.sleep(0)  # lets them queue
+    await publisher.stop()
+    await asyncio.gather(*publishing)
+    assert len(await read_topic("usage.v1", 51)) == 51
