@@ -6,8 +6,7 @@ ROUNDS and SECONDS_EACH overrule.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,12 +23,12 @@ class Extent:
     steady_seconds: float
     grave_facts: int = 0
     growth: tuple[int, ...] = ()
-    shapes: Mapping[int, int] = MappingProxyType({1: 64, 20: 32, 100: 16, 1000: 8})
+    shapes: Mapping[int, int] = field(default_factory=lambda: {1: 64, 20: 32, 100: 16, 1000: 8})
 
 
 USUAL: Final = Extent(rounds=2, seconds=1.5, preloaded=60_000, steady_seconds=4, grave_facts=12)
 LONG: Final = Extent(5, 2.0, 90_000, 10, grave_facts=60, growth=(1_000, 10_000, 100_000))
-SMOKE: Final = Extent(1, 0.3, 4_000, 1, shapes=MappingProxyType({1: 16, 100: 4}))
+SMOKE: Final = Extent(1, 0.3, 4_000, 1, shapes={1: 16, 100: 4})
 
 
 def chosen() -> Extent:
