@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from shared.memory import Memory
 from shared.observability import configure_logging
 from shared.outbox import Relay
 from shared.produce import Publisher
+from shared.pulse import stuck
 from shared.runtime_api import add_runtime_routes
 from shared.service import Part, http_part, serve
 
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from shared.errors import KizunaError
     from shared.settings import ServiceSettings
 
-STUCK_SECONDS = 60.0
-
 
 @dataclass(slots=True)
 class Runtime:
-    """The running parts of one consuming service, for its API and its own parts."""
+    """The running parts of one consuming service, for its API and its own parts.
+
+    `alive` says of each loop what is wrong with its progress, if anything; a service adds its own parts to it.
+    """
 
     service: str
     settings: ServiceSettings
@@ -49,6 +50,7 @@ class Runtime:
     consumer: Consumer
     evaluation: EvaluationLoop
     relay: Relay
+    alive: dict[str, Callable[[], str | None]]
 
     def kit(self) -> Kit:
         """Return what `create_app` needs: access, readiness (honest) and liveness (by progress)."""
@@ -58,11 +60,7 @@ class Runtime:
             "broker": _answers(self.publisher.ping),
             "consumer": self._consumer_trouble,
         }
-        alive = {
-            "consumer": lambda: _stuck(self.consumer.beat, self.consumer.halted),
-            "evaluation": lambda: _stuck(self.evaluation.beat, halted=False),
-        }
-        return Kit(access, ready, alive, lambda: standing.gauge(self))
+        return Kit(access, ready, self.alive, lambda: standing.gauge(self))
 
     async def _consumer_trouble(self) -> str | None:
         return self.consumer.trouble
@@ -95,16 +93,14 @@ def wire(service: Service, settings: ServiceSettings, database: Database) -> Run
         settings.inbox_time_scale,
     )
     relay = Relay(database, leases, publisher)
-    return Runtime(
-        service.name,
-        settings,
-        database,
-        leases,
-        publisher,
-        Consumer(source, database, leases, service.absorber, service.pace),
-        EvaluationLoop(database, leases, service.evaluator, relay, service.pace),
-        relay,
-    )
+    consumer = Consumer(source, database, leases, service.absorber, service.pace)
+    evaluation = EvaluationLoop(database, leases, service.evaluator, relay, service.pace)
+    alive = {
+        "consumer": lambda: None if consumer.halted else stuck(consumer.beat),
+        "evaluation": lambda: stuck(evaluation.beat),
+        "relay": lambda: stuck(relay.beat),
+    }
+    return Runtime(service.name, settings, database, leases, publisher, consumer, evaluation, relay, alive)
 
 
 def build_app(service: Service, runtime: Runtime) -> FastAPI:
@@ -118,6 +114,7 @@ async def run_consuming_service(service: Service, settings: ServiceSettings, dat
     """Run until told to stop; return the exit code."""
     configure_logging(service.name)
     runtime = wire(service, settings, database)
+    await database.start()
     await runtime.publisher.start()
 
     async def evaluate(stop: asyncio.Event) -> None:
@@ -130,11 +127,12 @@ async def run_consuming_service(service: Service, settings: ServiceSettings, dat
         Part("relay", runtime.relay.run),
         *service.parts(runtime),
     ]
-    try:
-        return await serve(parts)
-    finally:
+
+    async def farewell() -> None:
         await runtime.publisher.stop()
         await database.close()
+
+    return await serve(parts, farewell)
 
 
 def _answers(ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str | None]]:
@@ -147,8 +145,3 @@ def _answers(ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str |
         return None
 
     return check
-
-
-def _stuck(beat: float, halted: bool) -> str | None:  # noqa: FBT001 - read as one condition
-    silent = time.monotonic() - beat
-    return f"no progress for {silent:.0f} s" if silent > STUCK_SECONDS and not halted else None

@@ -33,8 +33,9 @@ TOPIC_EXISTS = 36
 MIB = 1024 * 1024
 REQUEST_BYTES = 4 * MIB
 BATCH_BYTES = 512 * 1024
-START_SECONDS = 10.0
+START_SECONDS = 3.0
 STOP_SECONDS = 3.0
+CUT_SECONDS = 1.0
 
 BrokerError = KafkaError  # what the rest of the code catches without importing the client
 
@@ -128,12 +129,13 @@ class ClusterView(NamedTuple):
 
 
 async def describe(bootstrap: str, topics: Iterable[str]) -> ClusterView:
-    """Ask the broker for its identity and the partition counts of `topics`."""
+    """Ask the broker for its identity and the partition counts of `topics`. Raises BrokerError, or TimeoutError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
-    await admin.start()
     try:
-        cluster = await admin.describe_cluster()
-        found = await admin.describe_topics(list(topics))
+        async with asyncio.timeout(START_SECONDS):
+            await admin.start()
+            cluster = await admin.describe_cluster()
+            found = await admin.describe_topics(list(topics))
         return ClusterView(str(cluster["cluster_id"]), {t["topic"]: len(t["partitions"]) for t in found})
     finally:
         await admin.close()
@@ -154,6 +156,7 @@ class Producer:
 
     def __init__(self, client: AIOKafkaProducer) -> None:
         self._client = client
+        self._unsent: set[asyncio.Future[list[object]]] = set()
 
     @classmethod
     async def connect(cls, bootstrap: str, request_seconds: float) -> Producer:
@@ -200,20 +203,37 @@ class Producer:
                 batch = self._client.create_batch()
                 batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
         waiting.append(await self._client.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*waiting)
+        sent = asyncio.gather(*waiting)
+        self._unsent.add(sent)
+        try:
+            await sent
+        finally:
+            self._unsent.discard(sent)
 
     async def ping(self) -> None:
         """Ask the cluster for its metadata; raises BrokerError when it does not answer."""
         await self._client.client.fetch_all_metadata()
 
     async def stop(self) -> None:
-        """Stop within `STOP_SECONDS`, whatever state the client is in."""
+        """Give up what is not acknowledged yet, and stop, whatever state the client is in."""
+        for sent in self._unsent:
+            if not sent.done():
+                sent.set_exception(BrokerError("The producer was given up before the broker acknowledged."))
         await _stop(self._client)
 
 
 async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.stop(), STOP_SECONDS)  # type: ignore[no-untyped-call]  # untyped client
+    """Stop within `STOP_SECONDS`. A broker that says nothing is waited for no longer: its connections are closed."""
+    stopping = asyncio.ensure_future(client.stop())  # type: ignore[no-untyped-call]  # untyped client
+    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if not stopping.done():
+        below = client._client if isinstance(client, AIOKafkaConsumer) else client.client  # noqa: SLF001 - no other way
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(below.close(), CUT_SECONDS)
+        await asyncio.wait({stopping}, timeout=CUT_SECONDS)
+        stopping.cancel()
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        await stopping
 
 
 class Group(NamedTuple):
@@ -250,6 +270,12 @@ class Reader(ConsumerRebalanceListener):
         """Join the group."""
         self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
         await self._client.start()
+
+    async def ping(self) -> None:
+        """Ask the cluster for its metadata; raises BrokerError when it does not answer, or never did."""
+        if not self._client._client.cluster.brokers():  # noqa: SLF001 - asked before it is connected, the client complains
+            raise BrokerError("Not connected yet.")
+        await self._client.topics()
 
     async def stop(self) -> None:
         """Leave the group, within `STOP_SECONDS`."""

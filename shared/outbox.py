@@ -7,6 +7,7 @@ in the order they were written, by the replica that holds the partition's lease.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -63,10 +64,12 @@ class Relay:
         self._leases = leases
         self._publisher = publisher
         self.wake = asyncio.Event()
+        self.beat = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop; broker and database troubles are waited out."""
         while not stop.is_set():
+            self.beat = time.monotonic()
             try:
                 sent = await self.relay_once()
             except (LeaseLost, NotReady):

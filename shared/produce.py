@@ -19,6 +19,7 @@ from shared.errors import NotReady
 from shared.kafka import BrokerError, Producer, Record, partition_of
 from shared.lanes import Lane, Parcel, Part, size_of
 from shared.observability import PRODUCE_SECONDS, PRODUCERS_REBUILT
+from shared.pulse import until_silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self._broken = asyncio.Event()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._partitions: dict[str, int] = {}
@@ -199,12 +201,20 @@ class Publisher:
             self._broken.clear()
             self._connected.set()
             self._wake()
-            await self._broken.wait()
+            await self._until_given_up(self._producer)
             self._connected.clear()
             PRODUCERS_REBUILT.inc()
             old, self._producer = self._producer, None
-            with contextlib.suppress(Exception):
-                await old.stop()
+            self._stopping = asyncio.create_task(old.stop())  # the next one does not wait for a goodbye
+
+    async def _until_given_up(self, producer: Producer) -> None:
+        """Wait until a batch failed, or the broker fell silent: also who has nothing to send must find it well."""
+        ends = [asyncio.create_task(self._broken.wait()), asyncio.create_task(until_silent(producer.ping))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in ends:
+                each.cancel()
 
 
 def _expire(done: asyncio.Future[None]) -> None:

@@ -42,8 +42,8 @@ class Part:
     run: Callable[[asyncio.Event], Awaitable[None]]
 
 
-async def serve(parts: Sequence[Part]) -> int:
-    """Run all parts until a signal or a crash; return the exit code (0 after a signal, 1 after a crash)."""
+async def serve(parts: Sequence[Part], farewell: Callable[[], Awaitable[None]] | None = None) -> int:
+    """Run all parts until a signal or a crash, then `farewell`; return the exit code (0 after a signal, 1 a crash)."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -55,6 +55,8 @@ async def serve(parts: Sequence[Part]) -> int:
     stop.set()
     with _last_resort(tasks):
         results = await _drained(tasks)
+        if farewell:
+            await farewell()
     failed = [each for each in results if isinstance(each, BaseException) and not _is_cut(each)]
     return 1 if crashed or failed else 0
 

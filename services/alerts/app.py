@@ -20,6 +20,7 @@ from shared.db import Database
 from shared.http import Kit, create_app
 from shared.memory import Memory
 from shared.plugins import discover
+from shared.pulse import stuck
 from shared.rebuilding import rebuild_service
 from shared.service import Part
 
@@ -52,7 +53,9 @@ def build(settings: Settings, channels: dict[str, Channel]) -> Service:
         return app
 
     def parts(runtime: Runtime) -> Sequence[Part]:
-        return [Part("dispatch", Dispatcher(runtime.database, channels, writer, now).run)]
+        dispatcher = Dispatcher(runtime.database, channels, writer, now)
+        runtime.alive["dispatch"] = lambda: stuck(dispatcher.beat)
+        return [Part("dispatch", dispatcher.run)]
 
     return Service(
         "alerts", AlertsAbsorber(), evaluator, api, store.fingerprint, parts=parts, memory=Memory(TOPICS, recall)

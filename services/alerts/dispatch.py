@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -62,10 +63,12 @@ class Dispatcher:
         self._sending: set[asyncio.Task[None]] = set()
         for name in channels:
             DEAD.labels(name)  # there from the start: what appears with its first count shows no increase
+        self.beat = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop, then give what is under way a moment to end."""
         while not stop.is_set():
+            self.beat = time.monotonic()
             pause = LOOK_SECONDS
             try:
                 await self.tick()

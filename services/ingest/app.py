@@ -18,6 +18,7 @@ from shared.db import Database
 from shared.http import Kit
 from shared.observability import LETTERS_WAITING, configure_logging
 from shared.produce import IN_FLIGHT_BYTES, Publisher
+from shared.pulse import stuck
 from shared.service import Part, http_part, serve
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def build(settings: Settings) -> App:
         async with database.snapshot() as conn:
             LETTERS_WAITING.set((await queries.counts(conn))["dead_letters_waiting"])
 
-    rest = build_api(Desk(database, publisher, intake, keys), Kit(access, ready, gauge=gauge))
+    alive = {"keys": lambda: stuck(keys.beat), "parked": lambda: stuck(waiting.beat)}
+    rest = build_api(Desk(database, publisher, intake, keys), Kit(access, ready, alive, gauge))
     return App(HotRoutes(intake, keys, rest, now), database, publisher, keys, waiting)
 
 
@@ -62,17 +64,19 @@ async def run(settings: Settings) -> int:
     """Run until told to stop; return the exit code."""
     configure_logging("ingest")
     app = build(settings)
+    await app.database.start()
     await app.publisher.start()
     parts = [
         http_part(app.asgi, settings.host, settings.port, "KIZUNA_INGEST_PORT"),
         Part("keys", app.keys.run),
         Part("parked", app.waiting.run),
     ]
-    try:
-        return await serve(parts)
-    finally:
+
+    async def farewell() -> None:
         await app.publisher.stop()
         await app.database.close()
+
+    return await serve(parts, farewell)
 
 
 def _answers(ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str | None]]:

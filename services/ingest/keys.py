@@ -98,10 +98,12 @@ class KeyRing:
         self._keys: dict[str, WriteKey] | None = None
         self._looked = 0.0
         self._renewing = asyncio.Lock()
+        self.beat = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Renew the keys every `REFRESH_SECONDS` until `stop`; a failure keeps the present ones."""
         while not stop.is_set():
+            self.beat = time.monotonic()
             try:
                 await self.renew()
             except NotReady as error:

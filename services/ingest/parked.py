@@ -6,6 +6,7 @@ Publishing comes before forgetting, so a crash in between repeats an event with 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -43,6 +44,7 @@ class Waiting:
     settings: Settings
     _persons: set[str] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    beat: float = field(default_factory=time.monotonic)
 
     def wake(self, persons: Iterable[str]) -> None:
         """Say whose account may be known now."""
@@ -55,6 +57,7 @@ class Waiting:
         swept = -SWEEP_SECONDS
         loop = asyncio.get_running_loop()
         while not stop.is_set():
+            self.beat = time.monotonic()
             persons, self._persons = self._persons, set()
             self._woken.clear()
             try:
@@ -86,6 +89,7 @@ class Waiting:
     async def _release(self, persons: Sequence[str] | None) -> None:
         while rows := await store.transact(self.database, lambda conn: store.releasable(conn, persons)):
             records, bad = [], []
+            self.beat = time.monotonic()
             for row in rows:
                 try:
                     records.append(items.record(*items.addressed(bytes(row.event), row.account_id, now())))

@@ -1,0 +1,74 @@
+"""A database that is slow is waited for; one that is gone without a word is not, and is found again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.local.ports import HOST
+from shared.db import Database, fetch_one
+from shared.pulse import SILENT_SECONDS
+from shared.trouble import is_world_trouble
+from tests.chaos.proxy import Proxy
+from tests.plugins.runtime import until
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+async def behind_proxy(database_url: str) -> AsyncIterator[tuple[Database, Proxy]]:
+    """A started database whose connections go through a proxy."""
+    place = urlsplit(database_url)
+    with Proxy(place.port or 0) as proxy:
+        through = place._replace(netloc=f"{place.netloc.rpartition('@')[0]}@{HOST}:{proxy.port}")
+        database = Database(through.geturl())
+        await database.start()
+        try:
+            yield database, proxy
+        finally:
+            await database.close()
+
+
+async def sleep(database: Database, seconds: float) -> None:
+    async with database.transaction() as conn:
+        await fetch_one(conn, "select pg_sleep($1)", seconds)
+
+
+async def test_a_slow_statement_is_waited_for(behind_proxy: tuple[Database, Proxy]) -> None:
+    database, _ = behind_proxy
+    await sleep(database, 1.5 * SILENT_SECONDS)
+
+
+async def test_swallowed_connections_are_broken_off_and_new_ones_made_afterwards(
+    behind_proxy: tuple[Database, Proxy],
+) -> None:
+    database, proxy = behind_proxy
+    await sleep(database, 0)
+    working = [asyncio.create_task(sleep(database, 600)) for _ in range(5)]
+    await until(lambda: proxy.open > 5)  # theirs, and the one that asks
+    proxy.swallow()
+    done, hanging = await asyncio.wait(working, timeout=PATIENCE)
+    assert not hanging
+    errors = [task.exception() for task in done]
+    assert all(error and is_world_trouble(error) for error in errors), errors
+    with pytest.raises(ConnectionError):
+        await sleep(database, 0)
+    proxy.heal()
+
+    async def works() -> bool:
+        try:
+            await sleep(database, 0)
+        except ConnectionError:
+            return False
+        return True
+
+    await until(works, PATIENCE)
+
+
+async def test_leaving_a_database_that_is_gone_does_not_hang(behind_proxy: tuple[Database, Proxy]) -> None:
+    database, proxy = behind_proxy
+    await sleep(database, 0)
+    proxy.swallow()
+    async with asyncio.timeout(PATIENCE):
+        await database.close()
