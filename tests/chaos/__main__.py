@@ -1,7 +1,8 @@
-"""`make chaos [SECONDS=60] [SEED=…] [KAFKA=embedded|apache]`: faults against real processes, judged.
+"""`make chaos [SECONDS=60] [SEED=…] [KAFKA=embedded|apache] [TWINS=0]`: faults against real processes, judged.
 
-Exit 0 only when nothing was lost, counted twice, out of order, missing or doubled, and every kind of fault hit work in
-flight. The figures go to .run/chaos.json.
+Exit 0 only when nothing was lost, counted twice, out of order, missing or doubled, every kind of fault hit work in
+flight, honest services came out of the directed scenes spotless, and each of their sabotaged twins was caught. The
+figures go to .run/chaos.json.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.table import Table
 from deploy.local.plan import EMBEDDED, broker_kind
 from tests.chaos.cluster import Cluster
 from tests.chaos.run import Outcome, run
+from tests.chaos.twins import honest, sabotaged
 
 OUT = Path(".run/chaos.json")
 LOGS = Path(".run/chaos-logs")
@@ -59,7 +61,13 @@ async def _chaos(folder: Path, seed: int, seconds: float, kafka: str) -> Outcome
         say("the broker is not killed: this one keeps its records in memory alone (KAFKA=apache has that fault, too)")
     async with Cluster(folder, kafka) as cluster:
         say("ready")
-        return await run(cluster, seed, seconds, say)
+        outcome = await run(cluster, seed, seconds, say)
+        if os.environ.get("TWINS") == "0":
+            say("TWINS=0: no directed scenes and no sabotaged twins, so nothing shows that this run is not blind")
+            return outcome
+        outcome.honest = await honest(cluster, say)
+        outcome.twins = await sabotaged(cluster, say)
+        return outcome
 
 
 def show(outcome: Outcome) -> None:
@@ -75,8 +83,20 @@ def show(outcome: Outcome) -> None:
     totals.add_row(*row, *map(str, outcome.verdict.counts.values()), f"{outcome.rested:.0f} s")
     out = Console()
     out.print(table, totals)
-    for line in [*outcome.notes, *outcome.verdict.examples()]:
+    if outcome.twins:
+        out.print(_scenes(outcome))
+    wrong = [f"{name}, honest: {each}" for name, found in outcome.honest.items() for each in found.examples()]
+    for line in [*outcome.notes, *outcome.verdict.examples(), *wrong]:
         out.print(line, markup=False)
+
+
+def _scenes(outcome: Outcome) -> Table:
+    table = Table("directed scene", "honest service", "sabotaged twin", "")
+    for name, verdict in outcome.twins.items():
+        passed = "spotless" if outcome.honest[name].spotless else "FAILED"
+        caught = "NOT CAUGHT" if verdict.spotless else "caught"
+        table.add_row(name.replace("_", " "), passed, caught, next(iter(verdict.examples(1)), ""))
+    return table
 
 
 def write(outcome: Outcome) -> None:
@@ -85,6 +105,7 @@ def write(outcome: Outcome) -> None:
     found = {"seed": outcome.seed, "seconds": round(outcome.seconds, 1), "faults": dict(faults)}
     OUT.parent.mkdir(exist_ok=True, mode=0o700)
     found |= {"acknowledged": outcome.acknowledged, **outcome.verdict.counts}
+    found["twins"] = {name: not verdict.spotless for name, verdict in outcome.twins.items()}
     OUT.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -48,11 +48,14 @@ class Outcome:
     blows: list[Blow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rested: float = 0.0
+    honest: dict[str, Verdict] = field(default_factory=dict)
+    twins: dict[str, Verdict] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
-        """Whether all was spotless that had to be, and all was hit that had to be hit."""
-        return self.verdict.spotless and not self.missed
+        """Whether all was spotless that had to be, all was hit that had to be hit, and every twin was caught."""
+        spotless = self.verdict.spotless and all(each.spotless for each in self.honest.values())
+        return spotless and not self.missed and not any(each.spotless for each in self.twins.values())
 
     @property
     def missed(self) -> list[str]:
