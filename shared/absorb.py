@@ -99,7 +99,7 @@ class Log(Protocol):
         """Return the moment at which the records are learned of."""
         ...
 
-    def moved(self, offsets: Mapping[tuple[str, int], int]) -> None:
+    def moved(self, offsets: Mapping[tuple[str, int], int], newest: Mapping[tuple[str, int], float]) -> None:
         """Note positions that have been stored."""
         ...
 

@@ -72,7 +72,7 @@ class _Pages:
     def now(self) -> datetime:
         return self.moment
 
-    def moved(self, offsets: Mapping[Place, int]) -> None:
+    def moved(self, offsets: Mapping[Place, int], newest: Mapping[Place, float]) -> None:
         """Nobody waits for it."""
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:

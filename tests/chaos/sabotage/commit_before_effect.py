@@ -10,18 +10,18 @@ from shared import positions
 from shared.consumer import Consumer
 
 if TYPE_CHECKING:
+    from shared.absorb import Log
     from shared.ahead import Batch
-    from shared.assignment import Assignment
 
 _commit = Consumer._commit
 
 
-async def commit_first(self: Consumer, batch: Batch, assignment: Assignment) -> None:
+async def commit_first(self: Consumer, batch: Batch, source: Log) -> None:
     if batch.offsets:
         async with self._database.transaction() as conn:
-            await positions.advance(conn, assignment.cluster, batch.offsets, None)
-        assignment.moved(batch.offsets)
-    await _commit(self, replace(batch, offsets={}), assignment)
+            await positions.advance(conn, source.cluster, batch.offsets, None)
+        source.moved(batch.offsets, batch.newest)
+    await _commit(self, replace(batch, offsets={}), source)
 
 
 if __name__ == "__main__":
