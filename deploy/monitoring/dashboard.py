@@ -118,6 +118,17 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             {"99 %, {{channel}}": quantile(0.99, "channel", "kizuna_alert_delivery_seconds", "1h")},
         ),
     ),
+    "The log of record": (
+        Panel("Archived a second", "none", {"{{topic}}": "sum by (topic) (rate(kizuna_archive_records_total[5m]))"}),
+        Panel("Not read yet, records", "none", {"{{instance}}": "kizuna_archive_unread_records"}),
+        Panel("Held and not written, oldest", "s", {"{{instance}}": "kizuna_archive_held_seconds"}),
+        Panel("Files an hour", "none", {"{{topic}}": "sum by (topic) (increase(kizuna_archive_files_total[1h]))"}),
+        Panel(
+            "Files that were there already",
+            "none",
+            {"{{instance}}": "increase(kizuna_archive_collisions_total[1h])"},
+        ),
+    ),
 }
 
 
