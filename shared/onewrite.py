@@ -30,8 +30,11 @@ class OneWriteProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        """Take what is written next for the head of an answer: uvicorn writes it alone, and then at least one body."""
-        self._joining.expects_head = True
+        """Take what is written next for the head of an answer: uvicorn writes it alone, and then at least one body.
+
+        Not so to HEAD: there the head is all that is ever written.
+        """
+        self._joining.expects_head = self.parser.get_method() != b"HEAD"
         super().on_headers_complete()
 
 

@@ -1,10 +1,14 @@
 """An answer leaves by one write, and nothing is held back for longer than its body takes."""
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
+from deploy.local.ports import HOST, free_port
 from shared.onewrite import Joining
+from shared.service import http_part
 
 HEAD, BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", b"{}"
 
@@ -70,3 +74,20 @@ def test_what_is_held_back_leaves_before_the_end(joining: Joining, wire: Wire) -
     assert wire.done == [HEAD, "closed"]
     assert joining.is_closing()
     assert joining.get_extra_info("peer") == "the peer"
+
+
+async def answers(scope: Any, receive: Any, send: Any) -> None:
+    """An application that says the same to everybody."""
+    del scope, receive
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def test_who_asks_for_the_head_alone_does_not_wait_for_a_body() -> None:
+    port, stop = free_port(), asyncio.Event()
+    serving = asyncio.create_task(http_part(answers, HOST, port, "A_PORT").run(stop))
+    async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30) as client:
+        for method in ("HEAD", "GET", "HEAD"):
+            assert (await client.request(method, "/")).content == (b"" if method == "HEAD" else BODY)
+    stop.set()
+    await serving
