@@ -90,6 +90,7 @@ def world(folder: Path) -> Iterator[World]:
             place = urlsplit(postgres.url())
             database = place._replace(netloc=f"{place.netloc.rpartition(':')[0]}:{to_postgres.port}").geturl()
             plan = Plan(folder, ports, kafka=f"{HOST}:{to_broker.port}", database=database)
+            before = dict(os.environ)
             os.environ["KIZUNA_PARTITIONS"] = PARTITIONS
             try:
                 _up(plan)
@@ -97,6 +98,8 @@ def world(folder: Path) -> Iterator[World]:
                 yield World(plan, postgres, broker, to_postgres, to_broker, environment)
             finally:
                 stack._stop_in_order(stack.running_parts(plan))
+                os.environ.clear()
+                os.environ.update(before)
         finally:
             broker.stop()
             postgres.stop()
