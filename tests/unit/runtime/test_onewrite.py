@@ -85,7 +85,7 @@ async def answers(scope: Any, receive: Any, send: Any) -> None:
 
 async def test_who_asks_for_the_head_alone_does_not_wait_for_a_body() -> None:
     port, stop = free_port(), asyncio.Event()
-    serving = asyncio.create_task(http_part(answers, HOST, port, "A_PORT").run(stop))
+    serving = asyncio.ensure_future(http_part(answers, HOST, port, "A_PORT").run(stop))
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30) as client:
         for method in ("HEAD", "GET", "HEAD"):
             assert (await client.request(method, "/")).content == (b"" if method == "HEAD" else BODY)

@@ -1,7 +1,5 @@
 """What health said is read back as it was: episodes from signals, and the last told score from changes."""
 
-from decimal import Decimal
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +51,7 @@ def test_episodes_are_as_they_were_said_however_often_a_line_is_repeated(
 def test_the_last_told_score_is_no_news_again(given: History, missed: int) -> None:
     facts = given.facts()
     found = health(facts, given.as_of, RULES.standard, RULES.measures)
-    before = Before(Decimal(-1), "critical", missed)  # no score is as low
+    before = Before(None, "critical", missed)  # who has no score is in no such band
     event = change_of(standing(facts, found, (), before), before)
     assert event is not None
     told = decode_event(encode_event(event))
