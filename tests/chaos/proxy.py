@@ -26,6 +26,7 @@ T = TypeVar("T")
 CHUNK = 256 * 1024
 RESET = struct.pack("ii", 1, 0)  # linger for no time: closing answers the peer with RST
 PATIENCE = 10.0
+BREATH_SECONDS = 0.05
 
 
 @dataclass(eq=False, slots=True)
@@ -116,10 +117,12 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._deafen()
+        await asyncio.sleep(BREATH_SECONDS)  # whoever was let in last has begun
         await self._cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(BREATH_SECONDS)  # what was aborted is closed
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -142,7 +145,13 @@ class Proxy:
             while await reader.read(CHUNK):
                 pass
             return
-        behind, server = await asyncio.open_connection(HOST, self._target)
+        connecting = asyncio.ensure_future(asyncio.open_connection(HOST, self._target))
+        try:
+            behind, server = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            _, server = await connecting  # at once, on this machine; given up half-way, nobody would ever close it
+            link.sides.append(server)
+            raise
         link.sides.append(server)
         async with asyncio.TaskGroup() as both:
             both.create_task(self._pump(link, reader, server))

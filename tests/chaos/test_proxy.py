@@ -21,15 +21,26 @@ SILENCE = 0.3
 async def proxy() -> AsyncIterator[Proxy]:
     """A proxy before a server that answers every line with the same line."""
 
+    talking: set[asyncio.StreamWriter] = set()
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            writer.write(line)
-        writer.close()
+        talking.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(line)
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+            await asyncio.sleep(0)  # it is closed in the loop's next round
+            talking.discard(writer)
 
     server = await asyncio.start_server(echo, HOST, 0)
     with Proxy(server.sockets[0].getsockname()[1]) as proxy:
         yield proxy
     server.close()
+    await until(lambda: not talking)
+    await asyncio.sleep(0.05)  # so are those that the test closed
 
 
 async def test_it_forwards_both_ways_and_ends_with_the_client(proxy: Proxy) -> None:
