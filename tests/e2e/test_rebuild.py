@@ -41,8 +41,9 @@ def first_act(deployment: Deployment, steady: str, leaving: str) -> None:
     eventually(lambda: deployment.ask("health", f"/v1/accounts/{steady}/health").is_success, 30)
     eventually(deployment.at_rest, 60)
     deployment.post([left(leaving), *usage(steady, [3, 4])])
-    eventually(lambda: len(deployment.messages(leaving)) == 2, 60)
+    eventually(lambda: {each["channel"] for each in deployment.messages(leaving)} >= {"slack", "email"}, 60)
     (alert,) = deployment.get("alerts", "/v1/alerts", account=leaving)["items"]
+    assert alert["signal"] == "champion_left"
     deployment.say("alerts", "ack", alert["id"])
     deployment.post([snapshot(steady, "2880.00", now - timedelta(days=40))])  # late: it rewrites the ledger
     eventually(deployment.at_rest, 60)

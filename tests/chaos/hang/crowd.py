@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -76,24 +77,49 @@ class Crowd:
 
     async def _client(self, number: int) -> None:
         await asyncio.sleep(self.pause * number / self.clients)
-        place, connection = urlsplit(self.url), None
-        while True:
-            own = next(self._numbers)
-            snapshot = own % SNAPSHOT_EVERY == 0
-            event = _event(f"crowd-{number}", f"crowd-event-{own}", snapshot=snapshot)
-            began, status = time.monotonic(), 0
-            try:
-                async with asyncio.timeout(GIVE_UP_SECONDS):
-                    connection = connection or await asyncio.open_connection(place.hostname, place.port)
-                    status = await _post(*connection, _request(place.netloc, self.key, event))
-            except (OSError, TimeoutError, EOFError):
-                if connection:
-                    connection[1].close()
-                connection = None
-            seconds = time.monotonic() - began
-            idle = sum(late for at, late in self._lags[-50:] if at >= began)
-            self.seen.append(Seen(event["id"], began, max(seconds - idle, 0), status, snapshot))
-            await asyncio.sleep(self.pause)
+        place = urlsplit(self.url)
+        async with _Line(place.hostname or "", place.port or 80) as line:
+            while True:
+                own = next(self._numbers)
+                snapshot = own % SNAPSHOT_EVERY == 0
+                event = _event(f"crowd-{number}", f"crowd-event-{own}", snapshot=snapshot)
+                began = time.monotonic()
+                status = await line.post(_request(place.netloc, self.key, event))
+                seconds = time.monotonic() - began
+                idle = sum(late for at, late in self._lags[-50:] if at >= began)
+                self.seen.append(Seen(event["id"], began, max(seconds - idle, 0), status, snapshot))
+                await asyncio.sleep(self.pause)
+
+
+class _Line:
+    """A client's connection, made anew after it broke."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._place = host, port
+        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def post(self, request: bytes) -> int:
+        """Send a request; return the answer's status, 0 where there was none."""
+        try:
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                self._ends = self._ends or await asyncio.open_connection(*self._place)
+                return await _post(*self._ends, request)
+        except (OSError, TimeoutError, EOFError):
+            await self._close()
+            return 0
+
+    async def _close(self) -> None:
+        if self._ends:
+            writer, self._ends = self._ends[1], None
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def snapshot(account: str, name: str) -> dict[str, Any]:
