@@ -54,9 +54,9 @@ def compose(root: Path) -> list[str]:
         if not service.get("deploy", {}).get("resources", {}).get("limits", {}).get("memory"):
             problems.append("it has no limit of memory")
         if service["image"].startswith(_IMAGE):
-            module = (service.get("entrypoint") or service["command"])[2]
-            own = {key: value for key, value in image.items() if key.startswith(f"KIZUNA_{name.upper()}_")}
-            problems += environment.wrong(module, own | service.get("environment", {}))
+            command, given = service.get("entrypoint") or service["command"], service.get("environment", {})
+            kept = {each["target"] for each in service.get("volumes", ()) if each["type"] == "volume"}
+            problems += environment.wrong(command, image, given) + environment.adrift(given, kept)
         found += [f"{name}: {each}" for each in problems]
     return found
 
@@ -71,8 +71,14 @@ def composed(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def manifests(root: Path) -> list[str]:
+    """Of the base and of production: what `_manifests` finds, said once."""
+    folders = (root / "deploy" / "kustomize" / name for name in ("base", "production"))
+    image = stages(root / "deploy" / "Dockerfile")[-1].environment
+    return list(dict.fromkeys(line for folder in folders for line in _manifests(folder, image)))
+
+
+def _manifests(overlay: Path, image: Mapping[str, str]) -> list[str]:
     """Rendering (as kustomize does, where it is), the cluster's schemas, and that all of it fits together."""
-    overlay = root / "deploy" / "kustomize" / "production"
     try:
         rendered = render(overlay)
         theirs = by_kustomize(overlay)
@@ -80,10 +86,10 @@ def manifests(root: Path) -> list[str]:
         return [str(error)]
     found = [] if theirs is None or _sorted(theirs) == _sorted(rendered) else ["kustomize renders something else"]
     with TemporaryDirectory() as scratch:
-        found += misfits(rendered, stages(root / "deploy" / "Dockerfile")[-1].environment, Path(scratch) / "secrets")
+        found += misfits(rendered, image, Path(scratch) / "secrets")
         known = Path(scratch) / "known.yaml"
         known.write_text(yaml.safe_dump_all(each for each in rendered if each["kind"] not in _NO_SCHEMA))
-        done = tools.run("kubernetes-validate", "--strict", "--quiet", "-k", _CLUSTER, known, folder=root)
+        done = tools.run("kubernetes-validate", "--strict", "--quiet", "-k", _CLUSTER, known, folder=overlay)
         if done.returncode:
             found += (done.stdout + done.stderr).splitlines()
     return found
@@ -137,6 +143,7 @@ _EXPECTED: Final = {  # what each command of the image says where nothing is set
     "services.health": "KIZUNA_HEALTH_DATABASE_URL: ",
     "services.revenue": "KIZUNA_REVENUE_DATABASE_URL: ",
     "services.alerts": "KIZUNA_ALERTS_LINK_SECRET: ",
+    "shared.archive": "KIZUNA_ARCHIVE_STORE: ",
     "shared.migrate": "_DB_PASSWORD is not set",
     "deploy.jobs.topics": "KAFKA_BOOTSTRAP_SERVERS is not set",
     "deploy.jobs.secrets --help": "usage: python -m deploy.jobs.secrets",

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from services.alerts.settings import Settings as Alerts
 from services.health.settings import Settings as Health
 from services.ingest.settings import Settings as Ingest
 from services.revenue.settings import Settings as Revenue
+from shared.archive.settings import Settings as Archive
 from shared.database_roles import SERVICES, password_variable
+from shared.rebuilding import STORE, WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from shared.settings import ServiceSettings
+    from shared.settings import ProcessSettings
 
-_SETTINGS: Final[dict[str, type[ServiceSettings]]] = {
+_SETTINGS: Final[dict[str, type[ProcessSettings]]] = {
     "services.ingest": Ingest,
     "services.health": Health,
     "services.revenue": Revenue,
     "services.alerts": Alerts,
+    "shared.archive": Archive,
 }
+_PROVIDERS: Final = {"s3": frozenset({"AWS_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"})}
+"""What lets a process into a store, where no key does."""
+_OF_PROVIDERS: Final = {"s3": frozenset({"AWS_CHECKSUM_ALGORITHM"})}
+"""What else a store's own client may be told."""
 _PASSWORDS: Final = frozenset(map(password_variable, SERVICES))
 _JOBS: Final = {  # what must be given, and what may
     "shared.migrate": (frozenset({"DATABASE_URL"}) | _PASSWORDS, frozenset[str]()),
@@ -34,6 +43,7 @@ _JOBS: Final = {  # what must be given, and what may
     "deploy.jobs.secrets": (frozenset[str](), frozenset[str]()),
     "cli": (frozenset[str](), frozenset[str]()),
 }
+_ONE: Final = "--service"
 _FROM_FILE: Final = "_FILE"
 _ANY_SECRET: Final = "stands for whatever the file holds"
 
@@ -47,15 +57,52 @@ def settings_of(module: str) -> frozenset[str]:
     )
 
 
-def wrong(module: str, given: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the environment of `python -m <module>`."""
+def wrong(command: Sequence[str], image: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the environment of `python -m <module> …`, in an image that itself sets `image`."""
+    module, *words = command[2:]
     if module in _SETTINGS:
-        return _unknown(given, settings_of(module)) + _missing_settings(module, given)
+        own = {**_own(image, module), **given}
+        must, may = _around_the_store(module, words, given)
+        known = settings_of(module) | must | may
+        return _unknown(own, known) + _missing(given, must) + _missing_settings(module, own)
     if module not in _JOBS:
         return [f"nobody knows what {module} is told"]
     must, may = _JOBS[module]
-    names = {name.removesuffix(_FROM_FILE) for name in given}
-    return _unknown(given, must | may) + [f"{name} is missing" for name in sorted(must - names)]
+    if _ONE in words:  # of the migration step's passwords that one
+        must -= _PASSWORDS - {password_variable(words[words.index(_ONE) + 1])}
+    return _unknown(given, must | may) + _missing(given, must)
+
+
+def adrift(given: Mapping[str, str], kept: Collection[str]) -> list[str]:
+    """Return whether files of the archive go with the container. `kept` are the folders on volumes that stay."""
+    store = urlsplit(given.get(STORE, ""))
+    if store.scheme != "file" or any(PurePosixPath(store.path).is_relative_to(each) for each in kept):
+        return []
+    return [f"{store.path} is on no volume that outlives it: the archive would be lost with it"]
+
+
+def _own(image: Mapping[str, str], module: str) -> dict[str, str]:
+    """Return what the image says to one service: it speaks to all of them at once."""
+    prefix = f"KIZUNA_{module.rpartition('.')[2].upper()}_"
+    return {name: value for name, value in image.items() if name.startswith(prefix)}
+
+
+def _around_the_store(
+    module: str, words: Sequence[str], given: Mapping[str, str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what whoever writes or reads the archive must, and may, be told besides settings."""
+    nothing = frozenset[str]()
+    rebuilds = list(words) == [WORD]
+    if _SETTINGS[module] is not Archive and not rebuilds:
+        return nothing, nothing
+    kind = urlsplit(given.get(STORE, "")).scheme
+    must = _PROVIDERS.get(kind, nothing)
+    return must | {STORE} if rebuilds else must, _OF_PROVIDERS.get(kind, nothing)
+
+
+def _missing(given: Mapping[str, str], must: frozenset[str]) -> list[str]:
+    names = {*given, *(name.removesuffix(_FROM_FILE) for name in given)}
+    return [f"{name} is missing" for name in sorted(must - names)]
 
 
 def _unknown(given: Mapping[str, str], known: frozenset[str]) -> list[str]:

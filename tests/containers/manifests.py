@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 from deploy.jobs.secrets import make
 from shared.service import FAREWELL_SECONDS
 from tests.containers import environment
-from tests.containers.render import Manifest, containers, name_of
+from tests.containers.render import Manifest, containers, name_of, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+Container = dict[str, Any]
 
 _SELECTORS: Final = {
     "Service": lambda spec: spec["selector"],
     "PodDisruptionBudget": lambda spec: spec["selector"]["matchLabels"],
     "NetworkPolicy": lambda spec: spec["podSelector"].get("matchLabels", {}),
 }
+_SERVING: Final = {"Deployment", "StatefulSet"}
 _FROM_THE_PROVIDER: Final = {"kizuna-alerts": {"slack_token"}}
 """What no program can make: it is added to the Secret by hand."""
 
@@ -31,14 +34,15 @@ def misfits(manifests: Sequence[Manifest], image: Mapping[str, str], scratch: Pa
     for manifest in manifests:
         problems = [*_selected(manifest, there), *_scaled(manifest, there)]
         if containers(manifest):
-            problems += [*_named(manifest, there), *_told(manifest, there, image), *_files(manifest, secrets)]
+            problems += [*_named(manifest, there), *_claims(manifest, there)]
+        for container in containers(manifest):
+            problems += [*_files(manifest, container, secrets), *_told(manifest, container, there, image)]
         found += [f"{name_of(manifest)}: {each}" for each in problems]
     return found
 
 
-def told(manifest: Manifest, there: Mapping[str, Manifest]) -> dict[str, str]:
-    """Return the environment of a workload's container, with ConfigMaps looked up; KeyError for what is not there."""
-    [container] = containers(manifest)
+def told(container: Container, there: Mapping[str, Manifest]) -> dict[str, str]:
+    """Return the environment of a container, with ConfigMaps looked up; KeyError for what is not there."""
     values: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         values |= there[f"ConfigMap/{source['configMapRef']['name']}"]["data"]
@@ -48,44 +52,62 @@ def told(manifest: Manifest, there: Mapping[str, Manifest]) -> dict[str, str]:
     return values
 
 
-def _told(manifest: Manifest, there: Mapping[str, Manifest], image: Mapping[str, str]) -> Iterator[str]:
-    module = containers(manifest)[0]["command"][-1]
+def _told(
+    manifest: Manifest, container: Container, there: Mapping[str, Manifest], image: Mapping[str, str]
+) -> Iterator[str]:
     try:
-        given = told(manifest, there)
+        given = told(container, there)
     except KeyError as missing:
         yield f"{missing.args[0]} is in no ConfigMap"
         return
-    yield from environment.wrong(module, _own(image, module) | given)
+    yield from environment.wrong(container["command"], image, given)
+    claimed = _claimed(manifest)
+    kept = {each["mountPath"] for each in container.get("volumeMounts", ()) if each["name"] in claimed}
+    yield from environment.adrift(given, kept)
 
 
-def _own(image: Mapping[str, str], module: str) -> dict[str, str]:
-    """Return what the image says to one service: it speaks to all of them at once."""
-    prefix = f"KIZUNA_{module.rpartition('.')[2].upper()}_"
-    return {name: value for name, value in image.items() if name.startswith(prefix)}
+def _claimed(manifest: Manifest) -> dict[str, str]:
+    """Return the claim behind each volume that outlives a pod; a StatefulSet makes them, here for its first replica."""
+    made = (each["metadata"]["name"] for each in manifest["spec"].get("volumeClaimTemplates", ()))
+    volumes = template_of(manifest)["spec"].get("volumes", ())
+    named = {each["name"]: each.get("persistentVolumeClaim", {}).get("claimName") for each in volumes}
+    return {name: f"{name}-{manifest['metadata']['name']}-0" for name in made} | {k: v for k, v in named.items() if v}
+
+
+def _claims(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str]:
+    made = {claim for each in there.values() if each["kind"] == "StatefulSet" for claim in _claimed(each).values()}
+    for claim in sorted({*_claimed(manifest).values()} - made):
+        yield f"nothing makes the claim {claim}"
+    if manifest["kind"] == "StatefulSet":
+        if f"Service/{manifest['spec']['serviceName']}" not in there:
+            yield f"there is no Service {manifest['spec']['serviceName']}"
+        if _claimed(manifest) and manifest["spec"].get("replicas", 1) > 1:
+            yield "each replica has a volume of its own, and so an archive of its own"
 
 
 def _named(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str]:
-    pod = manifest["spec"]["template"]["spec"]
+    pod = template_of(manifest)["spec"]
     if f"ServiceAccount/{pod.get('serviceAccountName')}" not in there:
         yield f"there is no ServiceAccount {pod.get('serviceAccountName')}"
-    if manifest["kind"] == "Deployment" and pod.get("terminationGracePeriodSeconds", 0) < 2 * FAREWELL_SECONDS:
+    if manifest["kind"] in _SERVING and pod.get("terminationGracePeriodSeconds", 0) < 2 * FAREWELL_SECONDS:
         yield f"it may be killed before it has drained, which takes {FAREWELL_SECONDS:.0f} s"
 
 
-def _files(manifest: Manifest, secrets: Mapping[str, set[str]]) -> Iterator[str]:
-    """Whether every file that a variable names is in the Secret that is mounted there."""
-    pod = manifest["spec"]["template"]["spec"]
-    [container] = containers(manifest)
-    names = {each["name"]: each["secret"]["secretName"] for each in pod.get("volumes", ()) if "secret" in each}
-    mounted = {
-        each["mountPath"]: names[each["name"]] for each in container.get("volumeMounts", ()) if each["name"] in names
-    }
+def _files(manifest: Manifest, container: Container, secrets: Mapping[str, set[str]]) -> Iterator[str]:
+    """Whether every file that a variable names is in the Secret, or is the token, that is mounted there."""
+    volumes = {each["name"]: each for each in template_of(manifest)["spec"].get("volumes", ())}
+    mounted = {each["mountPath"]: volumes.get(each["name"], {}) for each in container.get("volumeMounts", ())}
     for each in container.get("env", ()):
         folder, _, file = each.get("value", "").rpartition("/")
-        if each["name"].endswith("_FILE"):
-            secret = mounted.get(folder, "")
-            if file not in secrets.get(secret, set()) | _FROM_THE_PROVIDER.get(secret, set()):
-                yield f"{each['name']}: no Secret brings {each['value']}"
+        if each["name"].endswith("_FILE") and file not in _brought(mounted.get(folder, {}), secrets):
+            yield f"{each['name']}: no Secret brings {each['value']}"
+
+
+def _brought(volume: Mapping[str, Any], secrets: Mapping[str, set[str]]) -> set[str]:
+    """Return the files of a volume that holds a Secret or tokens."""
+    secret = volume.get("secret", {}).get("secretName", "")
+    tokens = {each["serviceAccountToken"]["path"] for each in volume.get("projected", {}).get("sources", ())}
+    return secrets.get(secret, set()) | _FROM_THE_PROVIDER.get(secret, set()) | tokens
 
 
 def _selected(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str]:
@@ -93,10 +115,14 @@ def _selected(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str
         wanted = select(manifest["spec"])
         if not any(wanted.items() <= _labels(each).items() for each in there.values()):
             yield f"nothing has the labels {wanted}"
+    for each in manifest.get("spec", {}).get("podSelector", {}).get("matchExpressions", ()):
+        for value in each["values"]:
+            if not any(_labels(pod).get(each["key"]) == value for pod in there.values()):
+                yield f"nothing has the label {each['key']}: {value}"
 
 
 def _labels(manifest: Manifest) -> dict[str, str]:
-    found: dict[str, str] = manifest.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+    found: dict[str, str] = template_of(manifest).get("metadata", {}).get("labels", {})
     return found
 
 

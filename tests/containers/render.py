@@ -20,6 +20,8 @@ Manifest = dict[str, Any]
 _KNOWN: Final = {"apiVersion", "kind", "resources", "namespace", "patches", "images"}
 _KEYS: Final = ("name", "mountPath", "containerPort", "topologyKey")
 """What items of a list are recognised by, when a patch brings the same list."""
+_GONE: Final = {"$patch": "delete"}
+"""What an item of a patch says that is to be taken out of the list."""
 _WITHOUT_NAMESPACE: Final = {"Namespace"}
 
 
@@ -84,7 +86,10 @@ def merged(base: Any, patch: Any) -> Any:
         return deepcopy(patch)
     theirs = {item[key]: item for item in base}
     ours = {item[key]: item for item in patch}
-    changed = [merged(item, ours.get(name, {})) for name, item in theirs.items()]
+    gone = {name for name, item in ours.items() if _GONE.items() <= item.items()}
+    if gone - theirs.keys():
+        raise RenderError(f"a patch takes away what is not there: {', '.join(sorted(gone - theirs.keys()))}")
+    changed = [merged(item, ours.get(name, {})) for name, item in theirs.items() if name not in gone]
     return changed + [deepcopy(item) for name, item in ours.items() if name not in theirs]
 
 
@@ -103,7 +108,13 @@ def _place(manifest: Manifest, said: dict[str, Any]) -> None:
 
 
 def containers(manifest: Manifest) -> list[dict[str, Any]]:
-    """Return the containers of a workload; none for anything else."""
-    pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
-    found: list[dict[str, Any]] = pod.get("containers", [])
+    """Return the containers of a workload in the order in which they start; none for anything else."""
+    pod = template_of(manifest).get("spec", {})
+    return [*pod.get("initContainers", ()), *pod.get("containers", ())]
+
+
+def template_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what a workload makes its pods after; nothing for anything else."""
+    spec = manifest.get("spec", {})
+    found: dict[str, Any] = spec.get("jobTemplate", {}).get("spec", spec).get("template", {})
     return found
