@@ -44,6 +44,27 @@ BROKEN = {
         "",
         "KIZUNA_HEALTH_DB_PASSWORD is missing",
     ),
+    "an archive without a place": (
+        "compose",
+        COMPOSE,
+        "      <<: *store\n",
+        "",
+        "archive:   KIZUNA_ARCHIVE_STORE: Field required",
+    ),
+    "an archive that goes with its container": (
+        "compose",
+        COMPOSE,
+        '["archive:/archive"]',
+        '["archive:/archives"]',
+        "archive: /archive is on no volume that outlives it",
+    ),
+    "a rebuild from nowhere": (
+        "compose",
+        COMPOSE,
+        "{<<: [*health, *store]}",
+        "{<<: *health}",
+        "rebuild-health: KIZUNA_ARCHIVE_STORE is missing",
+    ),
     "an open port": ("compose", COMPOSE, '"127.0.0.1:8002:8080"', '"8002:8080"', "port 8002 is open to others"),
     "no limit": ("compose", COMPOSE, "memory: 128m, ", "", "mail: it has no limit of memory"),
     "a misspelt field": (

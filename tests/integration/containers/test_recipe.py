@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from functools import partial
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
+STARTED = (*SERVICES, "archive")
+EVENT = {
+    "specversion": "1.0",
+    "id": "evt-1",
+    "source": "web-app",
+    "type": "kizuna.usage.recorded",
+    "subject": "acme",
+    "data": {"event": "login", "person_id": "jane"},
+}
 
 
 class Recipe:
@@ -68,7 +78,8 @@ def recipe(database_url: str, bootstrap_servers: str, tmp_path: Path) -> Iterato
     (secrets / "postgres").mkdir(parents=True)
     (secrets / "postgres" / "password").write_text(str(urlsplit(database_url).password))
     with TemporaryDirectory(dir=scratch_folder()) as scratch:
-        yield Recipe(Replay(ROOT, Path(scratch)), {"/secrets": str(secrets), "kafka:9092": bootstrap_servers})
+        places = {"/secrets": str(secrets), "/archive": str(tmp_path / "volume"), "kafka:9092": bootstrap_servers}
+        yield Recipe(Replay(ROOT, Path(scratch)), places)
 
 
 @pytest.mark.slow
@@ -82,24 +93,48 @@ def test_the_compose_file_brings_everything_up(recipe: Recipe, database_url: str
         recipe.job("topics", KIZUNA_TOPIC_PREFIX=os.environ["KIZUNA_TOPIC_PREFIX"]),
     ):
         assert job.returncode == 0, job.stderr
-    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    ports = dict(zip(STARTED, free_ports(len(STARTED)), strict=True))
     started = {name: recipe.start(name, port, tmp_path / f"{name}.log") for name, port in ports.items()}
     try:
         for name, port in ports.items():
             assert wait_for(partial(ready, port), 120, every=0.2), (tmp_path / f"{name}.log").read_text()
-        urls = {f"KIZUNA_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        urls = {f"KIZUNA_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
         token = (
             (tmp_path / "secrets" / "operator" / ".run" / "env").read_text().partition("KIZUNA_TOKEN=")[2].split()[0]
         )
         key = recipe.job("kizuna", "keys", "create", "--source", "web-app", KIZUNA_TOKEN=token, **urls)
         assert key.stdout.startswith("kz_"), key.stderr
+        post(ports["ingest"], key.stdout.split()[0])
+        assert wait_for(partial(holds, ports["archive"]), 60, every=0.2), (tmp_path / "archive.log").read_text()
         for process in started.values():
             process.send_signal(signal.SIGTERM)
-        assert {name: process.wait(30) for name, process in started.items()} == dict.fromkeys(SERVICES, 0)
+        assert {name: process.wait(30) for name, process in started.items()} == dict.fromkeys(STARTED, 0)
     finally:
         for process in started.values():
             process.kill()
             process.wait()
+    rebuilt(recipe)
+
+
+def rebuilt(recipe: Recipe) -> None:
+    """What the archive wrote when it was stopped is enough for health, whose schema was set aside."""
+    aside = recipe.job("migrations", "--service", "health", "--set-aside")
+    assert aside.returncode == 0, aside.stderr
+    done = recipe.job("rebuild-health", KIZUNA_TOPIC_PREFIX=os.environ["KIZUNA_TOPIC_PREFIX"])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^[1-9][\d,]* of them from the archive", done.stdout, re.MULTILINE), done.stdout
+
+
+def post(port: int, key: str) -> None:
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/cloudevents+json"}
+    answer = httpx.post(f"http://127.0.0.1:{port}/v1/events", json=EVENT, headers=headers, timeout=30)
+    assert answer.is_success, answer.text
+
+
+def holds(port: int) -> bool:
+    """Whether the archive has read something that it has not written yet."""
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    return float(re.findall(r"^kizuna_archive_held_seconds (\S+)$", metrics, re.MULTILINE)[0]) > 0
 
 
 def ready(port: int) -> bool:
