@@ -58,8 +58,12 @@ def test_policies_find_what_is_not_hardened(checkout: Path) -> None:
     change(checkout, f"{BASE}/deployment.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")
     change(checkout, f"{BASE}/job.yaml", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")
     change(checkout, f"{BASE}/deployment.yaml", "          livenessProbe:", "          livenessProve:")
+    change(checkout, f"{BASE}/archive.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")
+    change(checkout, f"{BASE}/cronjob.yaml", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")
     found = "\n".join(CHECKS["policies"](checkout))
     for told in ("CKV_DOCKER_3", "Deployment.kizuna.health: CKV_K8S_22", "Job.kizuna.topics: CKV_K8S_20", "CKV_K8S_8 "):
+        assert told in found
+    for told in ("StatefulSet.kizuna.archive: CKV_K8S_22", "CronJob.kizuna.rebuild-health: CKV_K8S_20"):
         assert told in found
 
 
