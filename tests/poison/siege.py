@@ -87,7 +87,7 @@ class Siege:
         self._wait(placed)
         struck = {service: killer.struck[service] for service in CONSUMERS}
         self._before += placed
-        act = self._judge("others, while all consumers are killed -9", placed, time.monotonic() - began)
+        act = self._judge("others, while all consumers are killed -9", placed, time.monotonic() - began, killed=True)
         act.struck = tuple(
             f"{service} hit in the middle of a batch {len(hits)} times of 4, as in: {hits[:1]}"
             for service, hits in struck.items()
@@ -105,9 +105,10 @@ class Siege:
             if pid := programs.service(self._plan, service).pid():
                 os.kill(pid, number)
 
-    def _judge(self, name: str, placed: list[Placed], seconds: float) -> Act:
+    def _judge(self, name: str, placed: list[Placed], seconds: float, *, killed: bool = False) -> Act:
         found = asyncio.run(look(self._deployment, self._bootstrap))
-        return Act(name, placed, seconds, found, [*complaints(placed, found), *strays(self._before, found)])
+        wrong = [*complaints(placed, found, killed=killed), *strays(self._before, found)]
+        return Act(name, placed, seconds, found, wrong)
 
     def _wait(self, placed: Sequence[Placed]) -> None:
         """Wait until all was read and every copy sent; what a service still owes then is complained about."""
