@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,26 @@ def test_policies_find_what_is_not_hardened(checkout: Path) -> None:
         assert told in found
     for told in ("StatefulSet.kizuna.archive: CKV_K8S_22", "CronJob.kizuna.rebuild-health: CKV_K8S_20"):
         assert told in found
+
+
+def test_what_is_applied_first_needs_nothing_of_the_rest() -> None:
+    """The recipe in docs/operations.md applies by this label, waits for the jobs, and then applies everything."""
+    recipe = (ROOT / "docs/operations.md").read_text()
+    key, value = re.findall(r"--selector (\S+)=(\S+)", recipe)[0]
+    manifests = [each for each in render(ROOT / "deploy/kustomize/production") if each["kind"] != "CronJob"]
+    first = [each for each in manifests if each["metadata"].get("labels", {}).get(key) == value]
+    jobs = {name_of(each) for each in manifests if each["kind"] == "Job"}
+    assert jobs
+    assert jobs < {name_of(each) for each in first}
+    for job in (each for each in first if each["kind"] == "Job"):
+        pod = job["spec"]["template"]["spec"]
+        needed = {f"ServiceAccount/{pod['serviceAccountName']}"} | {
+            f"ConfigMap/{each['valueFrom']['configMapKeyRef']['name']}"
+            for container in pod["containers"]
+            for each in container.get("env", ())
+            if "configMapKeyRef" in each.get("valueFrom", {})
+        }
+        assert needed <= {name_of(each) for each in first}
 
 
 @pytest.mark.parametrize("check", ["Dockerfile", "compose", "manifests"])
