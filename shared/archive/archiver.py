@@ -63,7 +63,7 @@ class Archiver:
         self._origin = origin
         self._store = store
         self._limits = limits
-        self._heads = Heads(store)
+        self._heads = Heads(store, self._progress)
         self._prepared = UNPREPARED
         self._cluster = ""
         self._reader: Reader | None = None
@@ -82,6 +82,9 @@ class Archiver:
                 log.warning("archive_waits", error=repr(error))
                 self.beat = time.monotonic()
                 await asyncio.sleep(TROUBLE_SECONDS)
+
+    def _progress(self) -> None:
+        self.beat = time.monotonic()
 
     def lag(self) -> int | None:
         """Return how many records at the broker were not read yet; None while nobody knows."""

@@ -16,7 +16,7 @@ from shared.archive.names import Name, chain_of, life_of
 from shared.archive.store import StoreTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from shared.archive.store import Store
     from shared.kafka import Place
@@ -39,10 +39,11 @@ class _Hint(msgspec.Struct, frozen=True):
 
 
 class Heads:
-    """Finds and notes where places go on."""
+    """Finds and notes where places go on. `look` is called with every name that is looked at: that may take minutes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, look: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._look = look
         self._busy = asyncio.Semaphore(AT_ONCE)
 
     async def find(self, cluster: str, places: Collection[Place]) -> dict[Place, Head]:
@@ -57,6 +58,7 @@ class Heads:
         newest: dict[Place, Name] = {}
         for topic in {topic for topic, _ in places}:
             async for path, _ in self._store.paths(topic):
+                self._look()
                 name = Name.read(path)
                 if name is None or name.topic != topic or life_of(name.chain, cluster) is None:
                     continue

@@ -48,10 +48,12 @@ async def test_it_goes_on_behind_the_newest_file_wherever_its_hour_lies(store: S
     await write(store, [0, 1], timestamp=90 * MINUTE)
     await write(store, [2, 3, 7], timestamp=30 * MINUTE)  # a clock that is behind
     await write(store, range(20, 30), chain="another")
-    assert await heads.find("abc", [PLACE, ("usage.v1", 4)]) == {
+    seen = list[None]()
+    assert await Heads(store, lambda: seen.append(None)).find("abc", [PLACE, ("usage.v1", 4)]) == {
         PLACE: Head("abc", 8),
         ("usage.v1", 4): Head("abc", None),
     }
+    assert len(seen) == 3, "who looks through a million names is alive all the while"
 
 
 async def test_a_later_life_of_the_cluster_comes_after_a_longer_one(store: Store) -> None:
