@@ -125,9 +125,14 @@ class Cluster:
         return added
 
     def swap(self, service: str, count: int, module: str | None = None) -> list[Replica]:
-        """Stop all processes of a service and start others in their place."""
+        """Stop all processes of a service, one after the other, and start others in their place.
+
+        From members that all leave at once the embedded broker may keep one that is gone as the group's leader, and
+        whoever joins then waits for it for ever. Apache Kafka does not.
+        """
         gone = self.of(service)
-        self.stop_all(gone)
+        for each in gone:
+            self.stop_all([each])
         self.replicas = [each for each in self.replicas if each not in gone]
         return self.add(service, count, module)
 
