@@ -62,6 +62,7 @@ async def _chaos(folder: Path, seed: int, seconds: float, kafka: str) -> Outcome
     async with Cluster(folder, kafka) as cluster:
         say("ready")
         outcome = await run(cluster, seed, seconds, say)
+        say("judged: " + ", ".join(f"{name} {count}" for name, count in outcome.verdict.counts.items()))
         if os.environ.get("TWINS") == "0":
             say("TWINS=0: no directed scenes and no sabotaged twins, so nothing shows that this run is not blind")
             return outcome
