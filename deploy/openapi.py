@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
 NOWHERE: Final = {
     "database_url": "postgresql://nobody@nowhere/none",
-    "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1",
+    "kafka": {"bootstrap_servers": "nowhere:1"},
     "KIZUNA_PUBLIC_KEY_FILE": os.devnull,
 }
 """Settings that are valid and lead nowhere: what is built with them is looked at, never run."""

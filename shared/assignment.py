@@ -63,7 +63,7 @@ class Assignment:
 
         """
         source = self._source
-        view = await describe(source.bootstrap, [source.prefix + topic for topic in self._topics])
+        view = await describe(source.kafka, [source.prefix + topic for topic in self._topics])
         self.cluster = view.cluster_id
         missing = sorted(topic for topic, count in view.partitions.items() if not count)
         if missing:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from shared.absorb import Absorber, Log, Received
+    from shared.cluster import Cluster
     from shared.db import Database
     from shared.deadletters import Letter
     from shared.due import Pace
@@ -53,7 +54,7 @@ class Source:
     """
 
     service: str
-    bootstrap: str
+    kafka: Cluster
     prefix: str
     partitions: int
     session_seconds: float
@@ -124,7 +125,7 @@ class Consumer:
         topics = (*self._absorber.topics, HISTORY_TOPIC)
         source = self._source
         group = Group(f"{source.prefix}{source.service}", source.session_seconds)
-        reader = Reader(source.bootstrap, group, topics, source.prefix)
+        reader = Reader(source.kafka, group, topics, source.prefix)
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         await self.assignment.check_topics()
         ahead = ReadAhead(self.assignment, self.door.judge)

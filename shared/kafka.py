@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -25,7 +25,9 @@ from aiokafka.partitioner import murmur2
 from shared.kafka_headers import read_any_header
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+
+    from shared.cluster import Cluster
 
 log = structlog.get_logger()
 
@@ -60,6 +62,27 @@ def _send_or_say_so(self: AIOKafkaConnection, request: object, expect_response: 
 
 
 AIOKafkaConnection.send = _send_or_say_so  # type: ignore[method-assign]  # there is no other place to catch it
+
+_connect = AIOKafkaConnection.connect
+_refusals: dict[tuple[str, int], str] = {}
+
+
+async def _connect_or_note_why(self: AIOKafkaConnection) -> object:
+    """Connect, noting why a broker cannot be had: the client logs it and then says no more than that it found none."""
+    place = self.host, self.port
+    try:
+        streams: object = await _connect(self)  # type: ignore[no-untyped-call]  # untyped client
+    except (OSError, KafkaError) as error:
+        why = f"{self.host}:{self.port}: {str(error) or repr(error)}"
+        if isinstance(error, KafkaConnectionError):  # somebody listened, and hung up on the first words
+            why += f" ({error.__cause__}). Is {self._security_protocol} what is spoken there?"
+        _refusals[place] = why
+        raise
+    _refusals.pop(place, None)
+    return streams
+
+
+AIOKafkaConnection.connect = _connect_or_note_why  # type: ignore[method-assign]  # nor is there for this
 
 
 class Record(NamedTuple):
@@ -97,19 +120,35 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
-async def create_topics(bootstrap: str, names: Iterable[str], partitions: int, prefix: str = "") -> None:
-    """Create the topics that are missing; topics that exist are left alone."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
-    await admin.start()
+@contextlib.asynccontextmanager
+async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=5000)
     try:
+        await _start(admin, kafka)
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient, kafka: Cluster) -> None:
+    """Start a client. Raises BrokerError that says of each broker why it cannot be had."""
+    try:
+        await client.start()  # type: ignore[no-untyped-call]  # untyped client
+    except KafkaConnectionError as error:
+        places = sorted((host, port) for host, port, _ in collect_hosts(kafka.bootstrap_servers))
+        why = [_refusals[each] for each in places if each in _refusals]
+        raise KafkaConnectionError(f"No broker can be had: {'; '.join(why) or error}") from error
+
+
+async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, prefix: str = "") -> None:
+    """Create the topics that are missing; topics that exist are left alone."""
+    async with _admin(kafka) as admin:
         # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
         wanted = [NewTopic(prefix + name, partitions, -1, {}, _limits(name)) for name in names]
         answer = await admin.create_topics(wanted)
         wrong = {t[0]: t[1] for t in _topic_errors(answer) if t[1] not in (0, TOPIC_EXISTS)}
         if wrong:
             raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
-    finally:
-        await admin.close()
 
 
 def _limits(topic: str) -> dict[str, str]:
@@ -128,27 +167,18 @@ class ClusterView(NamedTuple):
     partitions: dict[str, int]
 
 
-async def describe(bootstrap: str, topics: Iterable[str]) -> ClusterView:
+async def describe(kafka: Cluster, topics: Iterable[str]) -> ClusterView:
     """Ask the broker for its identity and the partition counts of `topics`. Raises BrokerError, or TimeoutError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            await admin.start()
-            cluster = await admin.describe_cluster()
-            found = await admin.describe_topics(list(topics))
-        return ClusterView(str(cluster["cluster_id"]), {t["topic"]: len(t["partitions"]) for t in found})
-    finally:
-        await admin.close()
+    async with asyncio.timeout(START_SECONDS), _admin(kafka) as admin:
+        cluster = await admin.describe_cluster()
+        found = await admin.describe_topics(list(topics))
+    return ClusterView(str(cluster["cluster_id"]), {t["topic"]: len(t["partitions"]) for t in found})
 
 
-async def list_topics(bootstrap: str, prefix: str = "") -> list[str]:
+async def list_topics(kafka: Cluster, prefix: str = "") -> list[str]:
     """Return the names of all topics that begin with `prefix`, without it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
-    await admin.start()
-    try:
+    async with _admin(kafka) as admin:
         return [name.removeprefix(prefix) for name in await admin.list_topics() if name.startswith(prefix)]
-    finally:
-        await admin.close()
 
 
 class Producer:
@@ -159,11 +189,11 @@ class Producer:
         self._unsent: set[asyncio.Future[list[object]]] = set()
 
     @classmethod
-    async def connect(cls, bootstrap: str, request_seconds: float) -> Producer:
-        """Return a started producer. Raises BrokerError when no broker answers."""
+    async def connect(cls, kafka: Cluster, request_seconds: float) -> Producer:
+        """Return a started producer. Raises BrokerError, saying why, when no broker can be had."""
         for idempotent in (True, False):
             client = AIOKafkaProducer(
-                bootstrap_servers=bootstrap,
+                **kafka.client(),
                 acks="all",
                 compression_type="zstd",
                 enable_idempotence=idempotent,
@@ -173,11 +203,13 @@ class Producer:
                 retry_backoff_ms=50,
             )
             try:
-                await asyncio.wait_for(client.start(), START_SECONDS)
+                await asyncio.wait_for(_start(client, kafka), START_SECONDS)
             except (KafkaError, TimeoutError) as error:
                 await _stop(client)
-                if not idempotent or isinstance(error, KafkaConnectionError | TimeoutError):
-                    raise KafkaConnectionError(f"No broker answers at {bootstrap}: {error!r}") from error
+                if isinstance(error, KafkaConnectionError):
+                    raise
+                if not idempotent or isinstance(error, TimeoutError):
+                    raise KafkaConnectionError(f"No answer from {kafka.bootstrap_servers}: {error!r}") from error
             except asyncio.CancelledError:
                 await _stop(client)
                 raise
@@ -246,13 +278,14 @@ class Group(NamedTuple):
 class Reader(ConsumerRebalanceListener):
     """A member of a consumer group with the range assignor. It reads only where it was told to by `seek`."""
 
-    def __init__(self, bootstrap: str, group: Group, topics: Sequence[str], prefix: str = "") -> None:
+    def __init__(self, kafka: Cluster, group: Group, topics: Sequence[str], prefix: str = "") -> None:
         self._prefix = prefix  # of the topics' names at the broker; callers never see it
         self.assigned: frozenset[Place] = frozenset()
         self.generation = 0  # counts assignments; a change means: claim and seek again
         self._topics = topics
+        self._kafka = kafka
         self._client = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **kafka.client(),
             group_id=group.name,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -269,7 +302,7 @@ class Reader(ConsumerRebalanceListener):
     async def start(self) -> None:
         """Join the group."""
         self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
-        await self._client.start()
+        await _start(self._client, self._kafka)
 
     async def ping(self) -> None:
         """Ask the cluster for its metadata; raises BrokerError when it does not answer, or never did."""

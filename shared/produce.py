@@ -24,6 +24,8 @@ from shared.pulse import until_silent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.cluster import Cluster
+
 log = structlog.get_logger()
 
 DEADLINE_SECONDS = 4.5
@@ -36,11 +38,12 @@ __all__ = ["Publisher", "Record"]
 class Publisher:
     """One per process. `prefix` is put before every topic name."""
 
-    def __init__(self, bootstrap: str, *, prefix: str = "", deadline: float = DEADLINE_SECONDS) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Cluster, *, prefix: str = "", deadline: float = DEADLINE_SECONDS) -> None:
+        self._kafka = kafka
         self._prefix = prefix
         self._deadline = deadline
         self._producer: Producer | None = None
+        self._trouble = ""  # why there is none
         self._connected = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -94,7 +97,7 @@ class Publisher:
     async def ping(self) -> None:
         """Raise NotReady when the broker does not answer within two seconds or the producer is being replaced."""
         if self._producer is None or not self._connected.is_set():
-            raise NotReady("No connection to the broker.")
+            raise NotReady(f"No connection to the broker. {self._trouble}".rstrip())
         try:
             await asyncio.wait_for(self._producer.ping(), 2)
         except (BrokerError, TimeoutError, OSError) as error:
@@ -193,11 +196,13 @@ class Publisher:
     async def _keep_connected(self) -> None:
         while True:
             try:
-                self._producer = await Producer.connect(self._bootstrap, self._deadline - 1)
+                self._producer = await Producer.connect(self._kafka, self._deadline - 1)
             except (BrokerError, OSError) as error:
-                log.warning("broker_unreachable", error=repr(error))
+                self._trouble = str(error)
+                log.warning("broker_unreachable", error=self._trouble)
                 await asyncio.sleep(REBUILD_PAUSE_SECONDS)
                 continue
+            self._trouble = ""
             self._broken.clear()
             self._connected.set()
             self._wake()

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from deploy.local.processes import StackError
-from deploy.local.topics import make_topics
+from deploy.local.topics import broker_of, make_topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +20,11 @@ _PAUSE_SECONDS: Final = 1.0
 
 async def topics(environ: Mapping[str, str], patience: float = _PATIENCE_SECONDS) -> int:
     """Create what is missing and return how many topics there are; StackError when no broker answered in time."""
-    servers = environ.get("KAFKA_BOOTSTRAP_SERVERS")
-    if not servers:
-        raise StackError("KAFKA_BOOTSTRAP_SERVERS is not set; it names the broker.")
+    kafka = broker_of(environ)
     until = time.monotonic() + patience
     while True:
         try:
-            return await make_topics(servers, environ)
+            return await make_topics(kafka, environ)
         except StackError:
             if time.monotonic() > until:
                 raise

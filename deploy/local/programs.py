@@ -15,6 +15,7 @@ from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Program
 from shared.database_roles import password_variable, service_url
+from shared.settings import KAFKA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,15 @@ def database_url(plan: Plan) -> str:
     return plan.database or postgres(plan).url()
 
 
+def kafka(plan: Plan) -> dict[str, str]:
+    """Return what is said of the broker that the stack uses: how to get into one that others run is inherited.
+
+    The stack's own speaks in the clear, whatever the shell says of another one.
+    """
+    access = {name: value for name, value in os.environ.items() if name.startswith(KAFKA)} if plan.kafka else {}
+    return access | {"KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
+
+
 def service(plan: Plan, name: str) -> Program:
     """Return a service, or the inbox, as a process; names are those of `plan.modules`."""
     # -P: with the working directory on the path, another checkout's code could be started.
@@ -73,11 +83,10 @@ def _service(plan: Plan, name: str) -> Mapping[str, str]:
     own = {
         variable(name): str(plan.ports[name]),
         f"KIZUNA_{name.upper()}_DATABASE_URL": url,
-        "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
         "KIZUNA_PARTITIONS": str(plan.partitions(os.environ)),
         "KIZUNA_PUBLIC_KEY_FILE": str(credentials.public_key_file(plan.folder)),
     }
-    return dict(_PACE) | _inherited() | (_stand_ins(plan) if name == "alerts" else {}) | own
+    return dict(_PACE) | _inherited() | kafka(plan) | (_stand_ins(plan) if name == "alerts" else {}) | own
 
 
 def _stand_ins(plan: Plan) -> dict[str, str]:
@@ -105,9 +114,8 @@ def _archive(plan: Plan) -> Mapping[str, str]:
     own = {
         variable(ARCHIVE): str(plan.ports[ARCHIVE]),
         "KIZUNA_ARCHIVE_STORE": plan.archive,
-        "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
     }
-    return dict(_PACE) | _inherited() | own
+    return dict(_PACE) | _inherited() | kafka(plan) | own
 
 
 def _inbox(plan: Plan) -> Mapping[str, str]:
@@ -115,4 +123,4 @@ def _inbox(plan: Plan) -> Mapping[str, str]:
 
 
 def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _PRIVATE}
+    return {name: value for name, value in os.environ.items() if name not in _PRIVATE and not name.startswith(KAFKA)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.local import credentials
 from deploy.local.credentials import write_private
 from deploy.local.plan import SERVICES, variable
-from deploy.local.programs import database_url
+from deploy.local.programs import database_url, kafka
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def write_env(plan: Plan, token: str, write_key: str) -> None:
         **urls,
         "KIZUNA_WRITE_KEY": write_key,
         "KIZUNA_TOKEN": token,
-        "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers,
+        **kafka(plan),
         "DATABASE_URL": database_url(plan),
         "KIZUNA_PRIVATE_KEY_FILE": str(credentials.private_key_file(plan.folder)),
         **{variable(part): str(port) for part, port in plan.ports.items()},

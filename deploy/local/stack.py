@@ -25,7 +25,7 @@ from deploy.local.ports import require_free
 from deploy.local.processes import Program, StackError, wait_for
 from deploy.local.progress import say
 from deploy.local.standing import readiness
-from deploy.local.topics import make_topics
+from deploy.local.topics import broker_of, make_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def _start(plan: Plan) -> None:
 
 def _make_topics(plan: Plan) -> int:
     environ = {**os.environ, "KIZUNA_PARTITIONS": str(plan.partitions(os.environ))}
-    return asyncio.run(make_topics(plan.bootstrap_servers, environ))
+    return asyncio.run(make_topics(broker_of(programs.kafka(plan)), environ))
 
 
 def _migrate(plan: Plan) -> None:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 from deploy.local.processes import StackError
 from shared.events.catalog import TYPES
 from shared.kafka import BrokerError, create_topics
+from shared.settings import cluster_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from shared.cluster import Cluster
 
 BACKFILL: Final = "backfill.v1"
 READ_BY: Final = MappingProxyType(
@@ -29,16 +32,24 @@ def topic_names() -> list[str]:
     return [*sorted({known.topic for known in TYPES.values()}), BACKFILL, *dead]
 
 
-async def make_topics(bootstrap_servers: str, environ: Mapping[str, str]) -> int:
+def broker_of(environ: Mapping[str, str]) -> Cluster:
+    """Return the broker that the environment describes; StackError names the variable that is missing or wrong."""
+    try:
+        return cluster_of(environ)
+    except ValueError as error:
+        raise StackError(str(error)) from None
+
+
+async def make_topics(kafka: Cluster, environ: Mapping[str, str]) -> int:
     """Create the topics that are missing; returns how many there are. StackError when the broker does not comply."""
     names = topic_names()
     partitions = int(environ.get("KIZUNA_PARTITIONS") or 12)
     prefix = environ.get("KIZUNA_TOPIC_PREFIX", "")
     try:
-        await create_topics(bootstrap_servers, names, partitions, prefix)
+        await create_topics(kafka, names, partitions, prefix)
     except (BrokerError, OSError) as error:
         raise StackError(
-            f"The broker at {bootstrap_servers} did not create the topics: {error}.\n"
-            "Is KAFKA_BOOTSTRAP_SERVERS right? Unset it to use the embedded broker."
+            f"The broker at {kafka.bootstrap_servers} did not create the topics: {error}.\n"
+            "Is what KAFKA_… says right? Unset KAFKA_BOOTSTRAP_SERVERS to use the embedded broker."
         ) from error
     return len(names)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from shared.archive.store import Store
+    from shared.cluster import Cluster
     from shared.kafka import Place, Polled
 
 log = structlog.get_logger()
@@ -43,7 +44,7 @@ UNPREPARED = -1
 class Origin:
     """Which broker is read, and how: topics with this prefix, as a group with this session time-out."""
 
-    bootstrap: str
+    kafka: Cluster
     prefix: str
     session_seconds: float
 
@@ -102,9 +103,7 @@ class Archiver:
     async def _session(self, stop: asyncio.Event) -> None:
         topics = await self._topics()
         origin = self._origin
-        reader = Reader(
-            origin.bootstrap, Group(f"{origin.prefix}archive", origin.session_seconds), topics, origin.prefix
-        )
+        reader = Reader(origin.kafka, Group(f"{origin.prefix}archive", origin.session_seconds), topics, origin.prefix)
         self._reader, self._prepared, self._at, self._open = reader, UNPREPARED, {}, {}
         looked = time.monotonic()
         await reader.start()
@@ -127,7 +126,7 @@ class Archiver:
     async def _topics(self) -> list[str]:
         """Return the topics of this deployment that the broker has, dead letters too."""
         known = {each.topic for each in TYPES.values()} | {HISTORY_TOPIC}
-        there = await list_topics(self._origin.bootstrap, self._origin.prefix)
+        there = await list_topics(self._origin.kafka, self._origin.prefix)
         found = sorted(t for t in there if t in known or (t.endswith(LETTERS) and t.rsplit(".", 2)[0] in known))
         if not found:
             raise BrokerError("Waiting for topics: the broker has none of this deployment yet.")
@@ -161,7 +160,7 @@ class Archiver:
         self._at = {place: head for place, head in self._at.items() if place in assigned}
         self._open = {place: each for place, each in self._open.items() if place in assigned}
         if assigned:
-            self._cluster = (await describe(self._origin.bootstrap, [])).cluster_id
+            self._cluster = (await describe(self._origin.kafka, [])).cluster_id
             self._at |= await self._heads.find(self._cluster, assigned - self._at.keys())
             await self._go_on(reader, assigned)
             log.info("places_taken", places=len(assigned), cluster=self._cluster)

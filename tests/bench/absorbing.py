@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from shared.cluster import Cluster
 from shared.kafka import create_topics
 from tests.bench.rows import Measure, Row, console, interleaved, measured, rows
 from tests.bench.servers import preload
@@ -65,7 +66,7 @@ def growth(servers: Servers, extent: Extent) -> list[Row]:
 
 def _at(servers: Servers, accounts: int) -> tuple[float, float, float]:
     prefix, events = f"growth{accounts}.", max(60_000, 2 * accounts)
-    asyncio.run(create_topics(servers.bootstrap, TOPICS, 12, prefix))
+    asyncio.run(create_topics(Cluster(servers.bootstrap), TOPICS, 12, prefix))
     preload(servers.bootstrap, events, accounts, prefix)
     with servers.fresh_health(KIZUNA_TOPIC_PREFIX=prefix, KIZUNA_PARTITIONS="12") as url:
         rate = absorbed(servers, url, events).rate

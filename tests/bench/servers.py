@@ -24,6 +24,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.processes import wait_for
 from deploy.local.topics import make_topics
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.database_roles import service_url
 from shared.events import Event, UsageRecorded, encode_event
 from shared.kafka import Record, create_topics
@@ -59,8 +60,8 @@ class Servers:
         if self._broker:
             self._broker.start()
             self.bootstrap = self._broker.bootstrap_servers
-        asyncio.run(make_topics(self.bootstrap, os.environ))
-        asyncio.run(create_topics(self.bootstrap, ["naive.v1", "bare.v1"], 12))
+        asyncio.run(make_topics(Cluster(self.bootstrap), os.environ))
+        asyncio.run(create_topics(Cluster(self.bootstrap), ["naive.v1", "bare.v1"], 12))
         self._private, public = new_key_pair()
         (self.folder / "public.pem").write_text(public)
         asyncio.run(migrate(self._postgres.url(), {"ingest": "secret"}))
@@ -138,7 +139,7 @@ def preload(bootstrap: str, count: int, accounts: int = 500, prefix: str = "") -
 
 
 async def _preload(bootstrap: str, count: int, accounts: int, prefix: str) -> None:
-    publisher, moment = Publisher(bootstrap, prefix=prefix), datetime.now(UTC)
+    publisher, moment = Publisher(Cluster(bootstrap), prefix=prefix), datetime.now(UTC)
     await publisher.start()
     for start in range(0, count, CHUNK):
         events = [_usage(n, f"account-{n % accounts}", moment) for n in range(start, min(start + CHUNK, count))]

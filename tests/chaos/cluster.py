@@ -24,6 +24,7 @@ from deploy.local.plan import CONSUMERS, MODULES, PORTS, Plan
 from deploy.local.ports import HOST, free_port, free_ports
 from deploy.local.postgres import Postgres
 from deploy.local.topics import make_topics
+from shared import cluster
 from tests.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Cluster:
         self.proxy.__enter__()
         self.postgres.start()
         self.broker.start()
-        await make_topics(self.plan.bootstrap_servers, SETTINGS)
+        await make_topics(cluster.Cluster(self.plan.bootstrap_servers), SETTINGS)
         command, environment = programs.migration(self.plan)
         subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: ASYNC221 - nothing else runs yet
         self.add("inbox", 1)

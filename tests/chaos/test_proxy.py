@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.ports import HOST, free_port
+from shared.cluster import Cluster
 from shared.kafka import BrokerError, create_topics, describe
 from tests.chaos.proxy import Proxy
 from tests.plugins.runtime import until
@@ -107,10 +108,10 @@ async def test_clients_of_the_broker_are_sent_through_the_proxy(tmp_path: Path) 
         broker = Broker(tmp_path, port, tied=True, advertised_port=proxy.port)
         try:
             broker.start()
-            await create_topics(f"{HOST}:{proxy.port}", ["usage.v1"], 1)
+            await create_topics(Cluster(f"{HOST}:{proxy.port}"), ["usage.v1"], 1)
             proxy.refuse()
             with pytest.raises(BrokerError):
-                await describe(broker.bootstrap_servers, ["usage.v1"])
+                await describe(Cluster(broker.bootstrap_servers), ["usage.v1"])
         finally:
             broker.stop()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
-from tempfile import NamedTemporaryFile
+from dataclasses import fields
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -14,11 +15,14 @@ from services.health.settings import Settings as Health
 from services.ingest.settings import Settings as Ingest
 from services.revenue.settings import Settings as Revenue
 from shared.archive.settings import Settings as Archive
+from shared.cluster import Cluster
 from shared.database_roles import SERVICES, password_variable
 from shared.rebuilding import STORE, WORD
+from shared.settings import KAFKA, cluster_of
+from tests.plugins.certificates import self_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from shared.settings import ProcessSettings
 
@@ -33,18 +37,20 @@ _PROVIDERS: Final = {"s3": frozenset({"AWS_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDE
 """What lets a process into a store, where no key does."""
 _OF_PROVIDERS: Final = {"s3": frozenset({"AWS_CHECKSUM_ALGORITHM"})}
 """What else a store's own client may be told."""
+_BROKER: Final = frozenset(f"{KAFKA}{each.name.upper()}" for each in fields(Cluster))
 _PASSWORDS: Final = frozenset(map(password_variable, SERVICES))
 _JOBS: Final = {  # what must be given, and what may
     "shared.migrate": (frozenset({"DATABASE_URL"}) | _PASSWORDS, frozenset[str]()),
     "deploy.jobs.topics": (
         frozenset({"KAFKA_BOOTSTRAP_SERVERS"}),
-        frozenset({"KIZUNA_PARTITIONS", "KIZUNA_TOPIC_PREFIX"}),
+        _BROKER | {"KIZUNA_PARTITIONS", "KIZUNA_TOPIC_PREFIX"},
     ),
     "deploy.jobs.secrets": (frozenset[str](), frozenset[str]()),
     "cli": (frozenset[str](), frozenset[str]()),
 }
 _ONE: Final = "--service"
 _FROM_FILE: Final = "_FILE"
+_AUTHORITIES: Final = "_CAFILE"
 _ANY_SECRET: Final = "stands for whatever the file holds"
 
 
@@ -52,9 +58,8 @@ def settings_of(module: str) -> frozenset[str]:
     """Return the variables that a service reads itself, without those that name files."""
     settings = _SETTINGS[module]
     prefix = str(settings.model_config.get("env_prefix", ""))
-    return frozenset(
-        str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in settings.model_fields.items()
-    )
+    own = {str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in settings.model_fields.items()}
+    return _BROKER | own - {f"{prefix}KAFKA"}
 
 
 def wrong(command: Sequence[str], image: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
@@ -64,13 +69,14 @@ def wrong(command: Sequence[str], image: Mapping[str, str], given: Mapping[str, 
         own = {**_own(image, module), **given}
         must, may = _around_the_store(module, words, given)
         known = settings_of(module) | must | may
-        return _unknown(own, known) + _missing(given, must) + _missing_settings(module, own)
+        return _unknown(own, known) + _missing(given, must) + _missing_settings(_SETTINGS[module].load, own)
     if module not in _JOBS:
         return [f"nobody knows what {module} is told"]
     must, may = _JOBS[module]
     if _ONE in words:  # of the migration step's passwords that one
         must -= _PASSWORDS - {password_variable(words[words.index(_ONE) + 1])}
-    return _unknown(given, must | may) + _missing(given, must)
+    found = _unknown(given, must | may) + _missing(given, must)
+    return found + _missing_settings(lambda: cluster_of(os.environ), given) if _BROKER & must else found
 
 
 def adrift(given: Mapping[str, str], kept: Collection[str]) -> list[str]:
@@ -111,15 +117,16 @@ def _unknown(given: Mapping[str, str], known: frozenset[str]) -> list[str]:
     ]
 
 
-def _missing_settings(module: str, given: Mapping[str, str]) -> list[str]:
-    """Load the settings as the service would, with a file in the place of each that it would read."""
-    with NamedTemporaryFile("w") as file:
-        file.write(_ANY_SECRET)
-        file.flush()
-        seen = {name: file.name if name.endswith(_FROM_FILE) else value for name, value in given.items()}
-        with patch.dict(os.environ, seen, clear=True):
+def _missing_settings(load: Callable[[], object], given: Mapping[str, str]) -> list[str]:
+    """Load the settings as the process would, with a file in the place of each that it would read."""
+    with TemporaryDirectory() as folder:
+        secret = Path(folder) / "secret"
+        secret.write_text(_ANY_SECRET)
+        kinds = {_FROM_FILE: secret, _AUTHORITIES: self_signed(Path(folder), "authority").cert}
+        files = {name: str(file) for name in given for end, file in kinds.items() if name.endswith(end)}
+        with patch.dict(os.environ, {**given, **files}, clear=True):
             try:
-                _SETTINGS[module].load()
-            except SystemExit as error:
+                load()
+            except (SystemExit, ValueError) as error:
                 return str(error).splitlines()[1:]
     return []

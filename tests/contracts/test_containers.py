@@ -12,6 +12,7 @@ import yaml
 from deploy.jobs.secrets import READERS, make
 from services.health.app import build
 from services.health.settings import Settings
+from shared.cluster import Cluster
 from tests.containers import tools
 from tests.containers.checks import CHECKS
 from tests.containers.render import name_of, render
@@ -112,6 +113,6 @@ def test_volumes_are_those_that_the_image_prepares() -> None:
 
 def test_a_group_is_called_as_scaling_says() -> None:
     rendered = {name_of(each): each for each in render(ROOT / PRODUCTION)}
-    settings = Settings(database_url="postgresql://x", kafka="x:1", public_key_file=Path("x"))
+    settings = Settings(database_url="postgresql://x", kafka=Cluster("x:1"), public_key_file=Path("x"))
     [trigger] = rendered["ScaledObject/health"]["spec"]["triggers"]
     assert build(settings).name == trigger["metadata"]["consumerGroup"]

@@ -23,7 +23,7 @@ def settings_for(inbox: LocalInbox, database_url: str = "unused", **more: str) -
     return Settings.model_validate(
         {
             "database_url": database_url,
-            "KAFKA_BOOTSTRAP_SERVERS": "unused",
+            "kafka": {"bootstrap_servers": "unused"},
             "KIZUNA_PUBLIC_KEY_FILE": "unused",
             "link_secret": "a secret of the tests",
             "slack_url": inbox.slack_url,

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from deploy.local.ports import free_port
 from deploy.local.processes import Program
 from shared.archive.store import Store
+from shared.cluster import Cluster
 from shared.kafka import Producer, create_topics
 from tests.integration.archive.feeding import PARTITIONS, TOPICS, Feed, NewArchiver
 
@@ -72,7 +73,7 @@ def new_archiver(archive: Store, bootstrap_servers: str, topic_prefix: str, tmp_
 @pytest.fixture
 async def feed(bootstrap_servers: str, topic_prefix: str) -> AsyncIterator[Feed]:
     """Somebody who writes numbered records over all places of an empty broker."""
-    await create_topics(bootstrap_servers, [*TOPICS], PARTITIONS, topic_prefix)
-    producer = await Producer.connect(bootstrap_servers, 5)
+    await create_topics(Cluster(bootstrap_servers), [*TOPICS], PARTITIONS, topic_prefix)
+    producer = await Producer.connect(Cluster(bootstrap_servers), 5)
     yield Feed(producer, topic_prefix)
     await producer.stop()

@@ -18,6 +18,7 @@ import yaml
 
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import wait_for
+from shared.cluster import Cluster
 from shared.kafka import describe
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def container_servers() -> Iterator[None]:
         _running(services["postgres"]["image"], {"POSTGRES_PASSWORD": password}, (5432, postgres_port)) as server,
         pytest.MonkeyPatch.context() as patch,
     ):
-        _await(broker, lambda: describe(brokers, ["any"]))
+        _await(broker, lambda: describe(Cluster(brokers), ["any"]))
         _await(server, lambda: _connect(database))
         patch.setenv("KAFKA_BOOTSTRAP_SERVERS", brokers)
         patch.setenv("DATABASE_URL", database)

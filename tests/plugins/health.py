@@ -14,6 +14,7 @@ from services.health.settings import Settings
 from shared import consuming
 from shared.absorb import Due, DueAccount, Evaluated, Received
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.db import Database
 from shared.events import Event, topic_of
 from tests.plugins.postgres import ServiceDatabase
@@ -57,7 +58,7 @@ async def health_service(service_database: ServiceDatabase, tmp_path: Path) -> A
     private, public = new_key_pair()
     (tmp_path / "public.pem").write_text(public)
     url = await service_database("health")
-    settings = Settings(database_url=url, kafka="127.0.0.1:1", public_key_file=tmp_path / "public.pem")
+    settings = Settings(database_url=url, kafka=Cluster("127.0.0.1:1"), public_key_file=tmp_path / "public.pem")
     service, database = build(settings), Database(url)
     app = consuming.build_app(service, consuming.wire(service, settings, database))
     token = mint(private, "viewer@example.com", "viewer", timedelta(minutes=10))

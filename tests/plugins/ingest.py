@@ -15,6 +15,7 @@ from deploy.local.ports import HOST, free_port
 from services.ingest.app import App, build
 from services.ingest.settings import Settings
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.events import TYPES
 from shared.kafka import create_topics
 from shared.service import Part, http_part
@@ -60,13 +61,13 @@ async def start_ingest(
 ) -> AsyncIterator[StartIngest]:
     """Start ingest with settings of one's own; everything is stopped after the test."""
     url = await service_database("ingest")
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
     private, public = new_key_pair()
     (tmp_path / "public.pem").write_text(public)
     stack = contextlib.AsyncExitStack()
 
     async def start(**settings: Any) -> Ingest:
-        given = {"database_url": url, "kafka": bootstrap_servers, "topic_prefix": topic_prefix, **settings}
+        given = {"database_url": url, "kafka": Cluster(bootstrap_servers), "topic_prefix": topic_prefix, **settings}
         port = free_port()
         app = build(Settings(port=port, public_key_file=tmp_path / "public.pem", **given))
         await stack.enter_async_context(_running(app, port))

@@ -16,6 +16,7 @@ from services.revenue.settings import Settings
 from shared import consuming
 from shared.absorb import DueAccount, Received
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.db import Database, fetch
 from shared.events import Event
 from tests.plugins.postgres import ServiceDatabase
@@ -72,7 +73,7 @@ async def revenue_over(url: str, folder: Path, kafka: str, stack: AsyncExitStack
     """Wire the service over a database and a broker, and a client with a viewer's token to it."""
     private, public = new_key_pair()
     (folder / "public.pem").write_text(public)
-    settings = Settings(database_url=url, kafka=kafka, public_key_file=folder / "public.pem")
+    settings = Settings(database_url=url, kafka=Cluster(kafka), public_key_file=folder / "public.pem")
     service, database = build(settings), Database(url)
     stack.push_async_callback(database.close)
     runtime = consuming.wire(service, settings, database)

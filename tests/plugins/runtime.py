@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import consuming
 from shared.absorb import Due, DueAccount, Evaluated, Received, Urgency
+from shared.cluster import Cluster
 from shared.db import Database, execute, fetch
 from shared.errors import BadEvent
 from shared.events import Event, UsageRecorded
@@ -75,8 +76,8 @@ async def toy_database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def publisher(bootstrap_servers: str, topic_prefix: str) -> AsyncIterator[Publisher]:
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
-    publisher = Publisher(bootstrap_servers, prefix=topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
+    publisher = Publisher(Cluster(bootstrap_servers), prefix=topic_prefix)
     await publisher.start()
     yield publisher
     await publisher.stop()
@@ -92,7 +93,7 @@ def running(toy_database: Database, bootstrap_servers: str, topic_prefix: str, p
     @contextlib.asynccontextmanager
     async def run(toy: Toy) -> AsyncIterator[consuming.Runtime]:
         settings: Any = SimpleNamespace(
-            kafka=bootstrap_servers,
+            kafka=Cluster(bootstrap_servers),
             topic_prefix=topic_prefix,
             partitions=PARTITIONS,
             session_seconds=2,

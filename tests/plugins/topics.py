@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from shared.cluster import Cluster
 from shared.events import Event, decode_event
 from shared.kafka import describe
 
@@ -14,7 +15,7 @@ ReadTopic = Callable[..., Awaitable[list[Event]]]
 
 async def read_values(bootstrap_servers: str, topic: str, least: int, seconds: float = 15) -> list[bytes]:
     """Return the values of a topic, partition by partition, once there are at least so many."""
-    partitions = (await describe(bootstrap_servers, [topic])).partitions[topic]
+    partitions = (await describe(Cluster(bootstrap_servers), [topic])).partitions[topic]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:

@@ -10,6 +10,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.plan import CONSUMERS
+from shared.cluster import Cluster
 from shared.events import event_key
 from shared.kafka import describe
 from tests.poison.records import COUNTED, KINDS, SKIPPED, readers
@@ -120,7 +121,7 @@ def _letters(deployment: Deployment, service: str) -> dict[Place, list[Any]]:
 
 async def copies(bootstrap: str, topics: Sequence[str]) -> dict[Place, list[Any]]:
     """Read dead-letter topics from the beginning to the end, by the place that each record names."""
-    counts = (await describe(bootstrap, topics)).partitions
+    counts = (await describe(Cluster(bootstrap), topics)).partitions
     reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await reader.start()
     by_place = defaultdict(list)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from shared.cluster import Cluster
 from shared.kafka import describe, partition_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def place(bootstrap: str, cases: Iterable[Case], prefix: str = "") -> list
     """Write records, per partition in the order given; return where each lies once all are acknowledged."""
     cases = list(cases)
     topics = sorted({case.topic for case in cases})
-    counts = (await describe(bootstrap, [prefix + topic for topic in topics])).partitions
+    counts = (await describe(Cluster(bootstrap), [prefix + topic for topic in topics])).partitions
     lanes: dict[tuple[str, int], list[Case]] = {}
     for case in cases:
         count = counts[prefix + case.topic]

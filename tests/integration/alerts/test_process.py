@@ -15,6 +15,7 @@ from deploy.local.ports import free_port
 from deploy.local.topics import topic_names
 from services.alerts.delivery import LEASE
 from shared.access import new_key_pair
+from shared.cluster import Cluster
 from shared.events import Event, encode_event, topic_of
 from shared.kafka import Record, create_topics
 from shared.produce import Publisher
@@ -64,7 +65,7 @@ class Alerts:
 async def alerts(
     bootstrap_servers: str, topic_prefix: str, service_database: ServiceDatabase, inbox: LocalInbox, tmp_path: Path
 ) -> AsyncIterator[Alerts]:
-    await create_topics(bootstrap_servers, topic_names(), PARTITIONS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), topic_names(), PARTITIONS, topic_prefix)
     public = tmp_path / "public.pem"
     public.write_text(new_key_pair()[1])
     environment = os.environ | {
@@ -81,7 +82,7 @@ async def alerts(
         "KIZUNA_ALERTS_SMTP_URL": f"smtp://{inbox.smtp_host}:{inbox.smtp_port}",
         "KIZUNA_ALERTS_TEAM_MAIL": "team@kizuna.example",
     }
-    publisher = Publisher(bootstrap_servers, prefix=topic_prefix)
+    publisher = Publisher(Cluster(bootstrap_servers), prefix=topic_prefix)
     await publisher.start()
     running = Alerts(environment, publisher)
     try:

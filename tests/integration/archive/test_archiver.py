@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.archive.archiver import Archiver, Limits, Origin
 from shared.archive.heads import Head
+from shared.cluster import Cluster
 from shared.kafka import Polled, Producer, Record, create_topics
 from tests.integration.archive.feeding import (
     PARTITIONS,
@@ -96,8 +97,8 @@ async def test_an_empty_broker_and_a_younger_one_lose_nothing_that_was_archived(
     archive: Store, broker: Broker, topic_prefix: str, new_archiver: NewArchiver
 ) -> None:
     for life in range(2):
-        await create_topics(broker.bootstrap_servers, [*TOPICS], PARTITIONS, topic_prefix)
-        producer = await Producer.connect(broker.bootstrap_servers, 5)
+        await create_topics(Cluster(broker.bootstrap_servers), [*TOPICS], PARTITIONS, topic_prefix)
+        producer = await Producer.connect(Cluster(broker.bootstrap_servers), 5)
         feed = Feed(producer, topic_prefix)
         await feed.send(16)
         program = new_archiver(f"life{life}")
@@ -113,7 +114,9 @@ async def test_an_empty_broker_and_a_younger_one_lose_nothing_that_was_archived(
 async def test_files_end_with_their_hour_and_at_their_size(
     archive: Store, bootstrap_servers: str, topic_prefix: str
 ) -> None:
-    archiver = Archiver(Origin(bootstrap_servers, topic_prefix, SESSION_SECONDS), archive, Limits(3600, 2_000_000))
+    archiver = Archiver(
+        Origin(Cluster(bootstrap_servers), topic_prefix, SESSION_SECONDS), archive, Limits(3600, 2_000_000)
+    )
     archiver._at = {("usage.v1", 0): Head("abc", 0)}
 
     def record(offset: int, hours: float, size: int = 10) -> Polled:

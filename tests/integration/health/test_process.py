@@ -12,6 +12,7 @@ import httpx
 from deploy.local.ports import free_port
 from services.health.tables import metadata
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.db import fetch
 from shared.events import ContactLeft, ContactUpserted, Event, encode_event, topic_of
 from shared.kafka import Record, create_topics
@@ -41,7 +42,7 @@ async def test_news_becomes_a_score_and_a_signal(
     read_topic: ReadTopic,
     tmp_path: Path,
 ) -> None:
-    await create_topics(bootstrap_servers, TOPICS, 12, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, 12, topic_prefix)
     private, public = new_key_pair()
     (tmp_path / "public.pem").write_text(public)
     port = free_port()
@@ -91,7 +92,7 @@ async def test_migrations_make_the_tables_that_are_declared(health_service: Heal
 
 
 async def _publish(servers: str, prefix: str, events: list[Event]) -> None:
-    publisher = Publisher(servers, prefix=prefix)
+    publisher = Publisher(Cluster(servers), prefix=prefix)
     await publisher.start()
     try:
         topics = ["backfill.v1" if event.backfill else topic_of(event.type) for event in events]

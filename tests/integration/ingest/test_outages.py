@@ -14,6 +14,7 @@ import pytest
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from shared import migrate
+from shared.cluster import Cluster
 from shared.database_roles import service_url
 from tests.plugins.ingest import Ingest, StartIngest
 from tests.plugins.kafka import OwnBroker
@@ -67,7 +68,7 @@ async def not_ready(ingest: Ingest) -> bool:
 
 
 async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: StartIngest, broker: OwnBroker) -> None:
-    ingest = await start_ingest(kafka=broker.bootstrap_servers)
+    ingest = await start_ingest(kafka=Cluster(broker.bootstrap_servers))
     assert (await ingest.post("/v1/track", content=call())).status_code == 200
     assert await is_ready(ingest)
     freeze = frozen(broker.program.pid())
@@ -84,7 +85,7 @@ async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: St
 
 
 async def test_a_stopped_broker_is_a_503_in_time(start_ingest: StartIngest, broker: OwnBroker) -> None:
-    ingest = await start_ingest(kafka=broker.bootstrap_servers)
+    ingest = await start_ingest(kafka=Cluster(broker.bootstrap_servers))
     broker.stop()
     began = time.monotonic()
     assert_come_again(await ingest.post("/v1/track", content=call()), began)

@@ -16,6 +16,7 @@ import pytest
 
 from deploy.local.ports import HOST, free_port
 from shared.access import mint, new_key_pair
+from shared.cluster import Cluster
 from shared.kafka import create_topics
 from tests.plugins.ingest import PARTITIONS, TOPICS
 from tests.plugins.postgres import ServiceDatabase
@@ -50,7 +51,7 @@ async def start(
 ) -> AsyncIterator[Start]:
     private, public = new_key_pair()
     (tmp_path / "public.pem").write_text(public)
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
     environment = os.environ | {
         "KIZUNA_INGEST_DATABASE_URL": await service_database("ingest"),
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,

@@ -15,6 +15,7 @@ from deploy.local.jars import jars, java
 from deploy.local.plan import APACHE
 from deploy.local.processes import wait_for
 from deploy.local.standing import status
+from shared.cluster import Cluster
 from shared.kafka import Record, create_topics, describe
 from shared.produce import Publisher
 from tests.plugins.stack import NewPlan
@@ -26,8 +27,8 @@ pytestmark = pytest.mark.skipif(
 
 
 async def publish(broker: ApacheBroker, *values: bytes) -> None:
-    await create_topics(broker.bootstrap_servers, ["kept"], 1)
-    publisher = Publisher(broker.bootstrap_servers, deadline=30)
+    await create_topics(Cluster(broker.bootstrap_servers), ["kept"], 1)
+    publisher = Publisher(Cluster(broker.bootstrap_servers), deadline=30)
     await publisher.start()
     try:
         await publisher.publish([Record("kept", b"key", value) for value in values])
@@ -44,7 +45,7 @@ async def kill(broker: ApacheBroker) -> None:
 
 async def test_records_and_identity_survive_a_stop_and_a_kill(apache_broker: ApacheBroker) -> None:
     await publish(apache_broker, b"one")
-    before = await describe(apache_broker.bootstrap_servers, ["kept"])
+    before = await describe(Cluster(apache_broker.bootstrap_servers), ["kept"])
     assert await to_thread(apache_broker.stop)
     await to_thread(apache_broker.start)
     await publish(apache_broker, b"two")
@@ -52,7 +53,7 @@ async def test_records_and_identity_survive_a_stop_and_a_kill(apache_broker: Apa
     await to_thread(apache_broker.start)
     await publish(apache_broker, b"three")
     assert await read_values(apache_broker.bootstrap_servers, "kept", 3) == [b"one", b"two", b"three"]
-    assert await describe(apache_broker.bootstrap_servers, ["kept"]) == before
+    assert await describe(Cluster(apache_broker.bootstrap_servers), ["kept"]) == before
 
 
 async def test_it_listens_on_loopback_alone_also_for_its_controller(apache_broker: ApacheBroker) -> None:

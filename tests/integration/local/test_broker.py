@@ -4,15 +4,16 @@ import psutil
 
 from deploy.local.broker import Broker
 from deploy.local.topics import make_topics, topic_names
+from shared.cluster import Cluster
 from shared.kafka import describe
 from tests.plugins.kafka import OwnBroker
 
 
 async def test_every_start_is_another_cluster(embedded_broker: Broker) -> None:
-    first = await describe(embedded_broker.bootstrap_servers, [])
+    first = await describe(Cluster(embedded_broker.bootstrap_servers), [])
     assert embedded_broker.stop()
     embedded_broker.start()
-    second = await describe(embedded_broker.bootstrap_servers, [])
+    second = await describe(Cluster(embedded_broker.bootstrap_servers), [])
     assert first.cluster_id != second.cluster_id
 
 
@@ -26,6 +27,6 @@ async def test_topics_have_the_same_number_of_partitions_and_are_made_once(broke
     assert {"usage.v1", "backfill.v1", "billing.v1.revenue.dlq"} <= set(names)
     environ = {"KIZUNA_PARTITIONS": "3", "KIZUNA_TOPIC_PREFIX": "mine-"}
     for _ in range(2):
-        assert await make_topics(broker.bootstrap_servers, environ) == len(names)
-    view = await describe(broker.bootstrap_servers, [f"mine-{name}" for name in names])
+        assert await make_topics(Cluster(broker.bootstrap_servers), environ) == len(names)
+    view = await describe(Cluster(broker.bootstrap_servers), [f"mine-{name}" for name in names])
     assert view.partitions == {f"mine-{name}": 3 for name in names}

@@ -15,6 +15,7 @@ from deploy.local.plan import MODULES, Plan, plan_of, variable
 from deploy.local.ports import HOST, answers
 from deploy.local.processes import Program, StackError
 from deploy.local.standing import status
+from shared.cluster import Cluster
 from shared.kafka import describe
 from tests.plugins.stack import NewPlan
 
@@ -157,10 +158,10 @@ async def test_servers_of_others_are_used_and_left_alone(
     await to_thread(stack.up, plan)
     assert states(plan)["postgres"] == states(plan)["broker"] == "external"
     assert database_url.rpartition("@")[2] in {part.where for part in status(plan)}
-    assert (await describe(bootstrap_servers, [usage])).partitions[usage] > 0
+    assert (await describe(Cluster(bootstrap_servers), [usage])).partitions[usage] > 0
     await to_thread(stack.down, plan)
     assert left_behind(plan) == []
-    assert await describe(bootstrap_servers, [])
+    assert await describe(Cluster(bootstrap_servers), [])
 
 
 def test_up_and_down_exclude_one_another(new_plan: NewPlan) -> None:

@@ -12,6 +12,7 @@ import httpx
 
 from deploy.local.ports import free_port
 from shared.access import new_key_pair
+from shared.cluster import Cluster
 from shared.kafka import create_topics
 from tests.plugins.runtime import until
 
@@ -26,7 +27,7 @@ TOPICS = ("billing.v1", "backfill.v1", "revenue.v1", "billing.v1.revenue.dlq", "
 async def test_it_gets_ready_and_leaves_in_peace(
     service_database: ServiceDatabase, bootstrap_servers: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    await create_topics(bootstrap_servers, TOPICS, 12, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, 12, topic_prefix)
     (tmp_path / "public.pem").write_text(new_key_pair()[1])
     port = free_port()
     environment = {

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.revenue.tables import metadata
+from shared.cluster import Cluster
 from shared.db import fetch
 from shared.events import TYPES, decode_event, encode_event
 from shared.kafka import Record, create_topics
@@ -66,7 +67,7 @@ async def answers(revenue: Revenue) -> list[bytes]:
 async def test_shuffled_and_twice_is_the_same_bytes(
     service_database: ServiceDatabase, bootstrap_servers: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
     events = [one for one in crm6.events() if one.subject in ACCOUNTS]
     async with AsyncExitStack() as stack:
         revenue = await revenue_over(await service_database("revenue"), tmp_path, bootstrap_servers, stack)
@@ -100,7 +101,7 @@ async def _none_left(revenue: Revenue, facts: int) -> bool:
 async def test_a_live_snapshot_is_booked_at_once_and_told_to_others(
     service_database: ServiceDatabase, bootstrap_servers: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
     async with AsyncExitStack() as stack:
         revenue = await revenue_over(await service_database("revenue"), tmp_path, bootstrap_servers, stack)
         sent: list[Event] = []

@@ -8,6 +8,7 @@ import pytest
 import uvloop
 from aiokafka.protocol.metadata import MetadataRequest
 
+from shared.cluster import Cluster
 from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
@@ -46,7 +47,7 @@ async def test_another_cluster_is_reported_and_nothing_counts_twice(
         broker.stop()
         shutil.rmtree(broker.folder)
         broker.start()
-        await create_topics(broker.bootstrap_servers, TOPICS, PARTITIONS)
+        await create_topics(Cluster(broker.bootstrap_servers), TOPICS, PARTITIONS)
         await publish(publisher, [record(usage("a", "e1")), record(usage("a", "e3"))])
         await has(toy_database, "e3")
     assert sorted(await effects(toy_database)) == ["e1", "e2", "e3"]
@@ -103,7 +104,7 @@ def _name(runtime: Runtime) -> str:
 
 def test_a_connection_that_has_just_closed_is_the_brokers_trouble(bootstrap_servers: str) -> None:
     async def ask_again() -> None:
-        producer = await Producer.connect(bootstrap_servers, 3)
+        producer = await Producer.connect(Cluster(bootstrap_servers), 3)
         try:
             await producer.ping()
             (link, *_) = producer._client.client._conns.values()
@@ -120,8 +121,8 @@ def test_a_connection_that_has_just_closed_is_the_brokers_trouble(bootstrap_serv
 
 
 async def test_a_reader_that_fetches_no_more_says_so(bootstrap_servers: str, topic_prefix: str) -> None:
-    await create_topics(bootstrap_servers, TOPICS, PARTITIONS, topic_prefix)
-    reader = Reader(bootstrap_servers, Group(f"{topic_prefix}toy", 4), TOPICS, topic_prefix)
+    await create_topics(Cluster(bootstrap_servers), TOPICS, PARTITIONS, topic_prefix)
+    reader = Reader(Cluster(bootstrap_servers), Group(f"{topic_prefix}toy", 4), TOPICS, topic_prefix)
     await reader.start()
     try:
         assert await reader.poll((), 0, 1) == []

@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from shared.cluster import Cluster
 from shared.errors import NotReady
 from shared.produce import IN_FLIGHT_BYTES, Publisher
 from tests.plugins.kafka import OwnBroker
@@ -52,7 +53,7 @@ async def unanswered(publisher: Publisher) -> bool:
 
 
 async def test_without_a_broker_the_refusal_comes_within_the_deadline() -> None:
-    publisher = Publisher("127.0.0.1:1", deadline=1)
+    publisher = Publisher(Cluster("127.0.0.1:1"), deadline=1)
     await publisher.start()
     began = time.monotonic()
     with pytest.raises(NotReady, match="Send again"):

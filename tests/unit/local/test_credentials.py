@@ -11,7 +11,8 @@ from cli.environment import parse
 from deploy.local import credentials, programs, report
 from deploy.local.plan import SERVICES, Plan, plan_of
 from shared.access import Access
-from shared.settings import ServiceSettings
+from shared.cluster import Cluster
+from shared.settings import cluster_of
 
 
 @pytest.fixture
@@ -73,7 +74,19 @@ def test_a_service_learns_its_own_secrets_only(name: str, plan: Plan, monkeypatc
     assert not {"DATABASE_URL", "KIZUNA_TOKEN", "KIZUNA_PRIVATE_KEY_FILE"} & set(environment)
     assert f"kizuna_{name}:" in environment[f"KIZUNA_{name.upper()}_DATABASE_URL"]
     assert Path(environment["KIZUNA_PUBLIC_KEY_FILE"]).is_file()
-    assert ServiceSettings.model_fields["kafka"].validation_alias in environment
+    assert cluster_of(environment) == Cluster("127.0.0.1:8092")
+
+
+@pytest.mark.parametrize("module", ["health", "archive"])
+def test_how_to_get_into_a_broker_is_told_with_the_broker(
+    module: str, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
+    others = replace(plan, kafka="far.example:9093")
+    assert cluster_of(programs.service(others, module).environment) == Cluster("far.example:9093", "SSL")
+    report.write_env(others, "token", "key")
+    assert cluster_of(sourced(report.env_file(others))) == Cluster("far.example:9093", "SSL")
+    assert cluster_of(programs.service(plan, module).environment) == Cluster("127.0.0.1:8092"), "its own needs none"
 
 
 def test_a_real_slack_token_wins_over_the_stand_in(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

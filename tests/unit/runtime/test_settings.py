@@ -11,6 +11,7 @@ from services.alerts.settings import Settings as Alerts
 from services.health.settings import Settings as Health
 from services.ingest.settings import Settings as Ingest
 from services.revenue.settings import Settings as Revenue
+from shared.cluster import Cluster
 from shared.settings import ServiceSettings
 
 SHARED = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092", "KIZUNA_PUBLIC_KEY_FILE": "/keys/public.pem"}
@@ -39,7 +40,7 @@ def test_a_secret_may_come_from_a_file_and_shows_nowhere(environment: pytest.Mon
     assert settings.secret.get_secret_value() == "hunter2"
     assert "hunter2" not in repr(settings)
     assert settings.time_zone == ZoneInfo("Asia/Tokyo")
-    assert settings.kafka == "127.0.0.1:9092"
+    assert settings.kafka == Cluster("127.0.0.1:9092")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,9 @@ def test_a_secret_may_come_from_a_file_and_shows_nowhere(environment: pytest.Mon
         ("KIZUNA_TOY_PORT", "http"),
         ("KIZUNA_TOY_DATABASE_URL", None),
         ("KAFKA_BOOTSTRAP_SERVERS", None),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("KAFKA_SSL_CAFILE", "/no/ca.pem"),
+        ("KAFKA_SASL_PASSWORD_FILE", "/no/password"),
         ("KIZUNA_PUBLIC_KEY_FILE", None),
         ("KIZUNA_TIME_ZONE", "Mars/Olympus"),
         ("KIZUNA_PARTITIONS", "0"),
