@@ -21,8 +21,10 @@ _SELECTORS: Final = {
     "NetworkPolicy": lambda spec: spec["podSelector"].get("matchLabels", {}),
 }
 _SERVING: Final = {"Deployment", "StatefulSet"}
-_FROM_THE_PROVIDER: Final = {"kizuna-alerts": {"slack_token"}}
+_FROM_THE_PROVIDER: Final = {"kizuna-alerts": {"slack_token"}, "kizuna-kafka": {"ca.crt", "username", "password"}}
 """What no program can make: it is added to the Secret by hand."""
+_FILES: Final = ("_FILE", "_CAFILE")
+"""What the name of a variable that names a file ends in."""
 
 
 def misfits(manifests: Sequence[Manifest], image: Mapping[str, str], scratch: Path) -> list[str]:
@@ -99,7 +101,7 @@ def _files(manifest: Manifest, container: Container, secrets: Mapping[str, set[s
     mounted = {each["mountPath"]: volumes.get(each["name"], {}) for each in container.get("volumeMounts", ())}
     for each in container.get("env", ()):
         folder, _, file = each.get("value", "").rpartition("/")
-        if each["name"].endswith("_FILE") and file not in _brought(mounted.get(folder, {}), secrets):
+        if each["name"].endswith(_FILES) and file not in _brought(mounted.get(folder, {}), secrets):
             yield f"{each['name']}: no Secret brings {each['value']}"
 
 
@@ -138,6 +140,8 @@ def _scaled(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str]:
     if "replicas" in deployment["spec"]:
         yield f"Deployment {target} says replicas, which would undo the scaling at every apply"
     config = there["ConfigMap/kizuna"]["data"]
+    for trigger in spec["triggers"]:
+        yield from _let_in(trigger, config, there)
     for trigger in (each["metadata"] for each in spec["triggers"] if each["type"] == "kafka"):
         if trigger.get("bootstrapServers") != config["KAFKA_BOOTSTRAP_SERVERS"]:
             yield "it asks another broker than the services do"
@@ -147,3 +151,15 @@ def _scaled(manifest: Manifest, there: Mapping[str, Manifest]) -> Iterator[str]:
             yield "more replicas than partitions have nothing to do"
         if not str(trigger.get("lagThreshold", "")).isdecimal():
             yield "lagThreshold is a number, written as a string"
+
+
+def _let_in(trigger: Mapping[str, Any], config: Mapping[str, str], there: Mapping[str, Manifest]) -> Iterator[str]:
+    """Whether who asks for the lag gets into the broker as the services do."""
+    if trigger["type"] != "kafka":
+        return
+    encrypted = config.get("KAFKA_SECURITY_PROTOCOL", "").endswith("SSL")
+    if (trigger["metadata"].get("tls") == "enable") != encrypted:
+        yield "it asks the broker with TLS and the services without, or the other way round"
+    login = trigger.get("authenticationRef", {}).get("name")
+    if "KAFKA_SASL_MECHANISM" in config and f"TriggerAuthentication/{login}" not in there:
+        yield f"it does not log in at the broker: there is no TriggerAuthentication {login}"
