@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -22,10 +21,11 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+from shared.kafka_connections import refusals
 from shared.kafka_headers import read_any_header
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from shared.cluster import Cluster
 
@@ -42,47 +42,6 @@ CUT_SECONDS = 1.0
 BrokerError = KafkaError  # what the rest of the code catches without importing the client
 
 Place = tuple[str, int]  # topic, partition
-
-
-_send = AIOKafkaConnection.send
-
-
-def _send_or_say_so(self: AIOKafkaConnection, request: object, expect_response: bool = True) -> Awaitable[object]:  # noqa: FBT001, FBT002 - the client's own signature
-    """Send a request; a connection that has just closed is the broker's trouble, as the client expects.
-
-    uvloop raises RuntimeError there, asyncio does not. It ended the client's background tasks for good: the member kept
-    its partitions, read nothing any more and said that all was well.
-    """
-    try:
-        sent: Awaitable[object] = _send(self, request, expect_response)  # type: ignore[no-untyped-call]  # untyped client
-    except RuntimeError as error:
-        self.close(reason=CloseReason.CONNECTION_BROKEN)
-        raise KafkaConnectionError(f"The connection has just closed: {error}") from error
-    return sent
-
-
-AIOKafkaConnection.send = _send_or_say_so  # type: ignore[method-assign]  # there is no other place to catch it
-
-_connect = AIOKafkaConnection.connect
-_refusals: dict[tuple[str, int], str] = {}
-
-
-async def _connect_or_note_why(self: AIOKafkaConnection) -> object:
-    """Connect, noting why a broker cannot be had: the client logs it and then says no more than that it found none."""
-    place = self.host, self.port
-    try:
-        streams: object = await _connect(self)  # type: ignore[no-untyped-call]  # untyped client
-    except (OSError, KafkaError) as error:
-        why = f"{self.host}:{self.port}: {str(error) or repr(error)}"
-        if isinstance(error, KafkaConnectionError):  # somebody listened, and hung up on the first words
-            why += f" ({error.__cause__}). Is {self._security_protocol} what is spoken there?"
-        _refusals[place] = why
-        raise
-    _refusals.pop(place, None)
-    return streams
-
-
-AIOKafkaConnection.connect = _connect_or_note_why  # type: ignore[method-assign]  # nor is there for this
 
 
 class Record(NamedTuple):
@@ -135,8 +94,7 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClie
     try:
         await client.start()  # type: ignore[no-untyped-call]  # untyped client
     except KafkaConnectionError as error:
-        places = sorted((host, port) for host, port, _ in collect_hosts(kafka.bootstrap_servers))
-        why = [_refusals[each] for each in places if each in _refusals]
+        why = refusals(kafka.bootstrap_servers)
         raise KafkaConnectionError(f"No broker can be had: {'; '.join(why) or error}") from error
 
 
