@@ -19,20 +19,24 @@ if TYPE_CHECKING:
     from tests.bench.servers import Servers
 
 TOPICS = ("usage.v1", "billing.v1", "customer.v1", "backfill.v1", "health.v1", "signals.v1", "revenue.v1", "alerts.v1")
+PARTITIONS = 12
 PATIENCE = 600.0
 LISTINGS = 20
 
 
 def absorbing(servers: Servers, extent: Extent) -> list[Row]:
-    """Measure health beside a consumer that throws everything away."""
-    preload(servers.bootstrap, extent.preloaded)
+    """Measure health beside a consumer that throws everything away.
+
+    Both read topics of their own: on those of ingest lies what its clients have sent, much of it again and again.
+    """
+    prefix = _filled("absorb.", servers, extent.preloaded, 500)
 
     def absorb() -> Measure:
-        with servers.fresh_health() as url:
+        with servers.fresh_health(KIZUNA_TOPIC_PREFIX=prefix, KIZUNA_PARTITIONS=str(PARTITIONS)) as url:
             return absorbed(servers, url, extent.preloaded)
 
     def consume() -> Measure:
-        found = measured("tests.bench.bare", "consume", servers.bootstrap, extent.preloaded)
+        found = measured("tests.bench.bare", "consume", servers.bootstrap, f"{prefix}usage.v1", extent.preloaded)
         return Measure(found["events"] / found["seconds"], 1e6 * found["cpu"] / found["events"])
 
     return interleaved("absorb.health", extent.rounds, absorb, {"consume": consume})
@@ -65,10 +69,9 @@ def growth(servers: Servers, extent: Extent) -> list[Row]:
 
 
 def _at(servers: Servers, accounts: int) -> tuple[float, float, float]:
-    prefix, events = f"growth{accounts}.", max(60_000, 2 * accounts)
-    asyncio.run(create_topics(Cluster(servers.bootstrap), TOPICS, 12, prefix))
-    preload(servers.bootstrap, events, accounts, prefix)
-    with servers.fresh_health(KIZUNA_TOPIC_PREFIX=prefix, KIZUNA_PARTITIONS="12") as url:
+    events = max(60_000, 2 * accounts)
+    prefix = _filled(f"growth{accounts}.", servers, events, accounts)
+    with servers.fresh_health(KIZUNA_TOPIC_PREFIX=prefix, KIZUNA_PARTITIONS=str(PARTITIONS)) as url:
         rate = absorbed(servers, url, events).rate
         began, before = time.perf_counter(), counted(url, "kizuna_accounts_evaluated_total")
         done = before
@@ -81,6 +84,13 @@ def _at(servers: Servers, accounts: int) -> tuple[float, float, float]:
         f"[dim]{accounts} accounts: {rate:,.0f} events/s, {evaluated:,.0f} evaluations/s, {listing:.1f} ms[/dim]"
     )
     return rate, evaluated, listing
+
+
+def _filled(prefix: str, servers: Servers, events: int, accounts: int) -> str:
+    """Make topics under `prefix`, write so many events of so many accounts to them, and return the prefix."""
+    asyncio.run(create_topics(Cluster(servers.bootstrap), TOPICS, PARTITIONS, prefix))
+    preload(servers.bootstrap, events, accounts, prefix)
+    return prefix
 
 
 def counted(url: str, metric: str) -> float:

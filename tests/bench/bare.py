@@ -1,6 +1,7 @@
 """The floor: bare aiokafka loops without HTTP, checks or a database. Each prints {"events", "seconds", "cpu"}.
 
-`python -m tests.bench.bare send BOOTSTRAP EVENTS PARALLEL SECONDS` · `python -m tests.bench.bare consume BOOTSTRAP N`
+`python -m tests.bench.bare send BOOTSTRAP EVENTS PARALLEL SECONDS`
+`python -m tests.bench.bare consume BOOTSTRAP TOPIC EVENTS`
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ async def send(bootstrap: str, count: int, parallel: int, seconds: float) -> dic
     return {"events": sent, "seconds": elapsed, "cpu": time.process_time() - cpu}
 
 
-async def consume(bootstrap: str, expected: int) -> dict[str, float]:
-    """Read `expected` records of usage.v1 from the beginning and throw them away."""
+async def consume(bootstrap: str, topic: str, expected: int) -> dict[str, float]:
+    """Read `expected` records of a topic from the beginning and throw them away."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_bytes=2**24)
     await consumer.start()
     view = await consumer._client.fetch_all_metadata()
-    consumer.assign([TopicPartition("usage.v1", p) for p in view.partitions_for_topic("usage.v1")])
+    consumer.assign([TopicPartition(topic, p) for p in view.partitions_for_topic(topic)])
     read, began, cpu = 0, 0.0, time.process_time()
     while read < expected:
         found = await consumer.getmany(timeout_ms=1000, max_records=5000)
@@ -63,5 +64,5 @@ if __name__ == "__main__":
         count, parallel, seconds = rest
         found = uvloop.run(send(servers, int(count), int(parallel), float(seconds)))
     else:
-        found = uvloop.run(consume(servers, int(rest[0])))
+        found = uvloop.run(consume(servers, rest[0], int(rest[1])))
     print(json.dumps(found))  # noqa: T201 - the result
