@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CURRENT_EVERY_SECONDS = 0.5
+FORMING_SECONDS = 30.0  # a rebalance takes as long as its slowest member's session
 TROUBLE_SECONDS = 0.5
 FAILURES_IN_A_ROW = 5
 
@@ -136,10 +137,19 @@ class Consumer:
                     self.beat = time.monotonic()
                     if await self.assignment.settle():
                         await self._step(self.assignment, ahead)
+                    else:
+                        self._stand_by(reader)
         finally:
             self._leases.release()
             await ahead.drop()
             await reader.stop()
+
+    def _stand_by(self, reader: Reader) -> None:
+        """Say how a member without partitions stands: well if others have them all, not if nobody deals them out."""
+        if reader.forming_since is None:
+            self.trouble = None
+        elif (seconds := time.monotonic() - reader.forming_since) > FORMING_SECONDS:
+            self.trouble = f"no partitions: the consumer group has not been formed for {seconds:.0f} s"
 
     async def _step(self, assignment: Assignment, ahead: ReadAhead) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -240,6 +241,7 @@ class Reader(ConsumerRebalanceListener):
         self._prefix = prefix  # of the topics' names at the broker; callers never see it
         self.assigned: frozenset[Place] = frozenset()
         self.generation = 0  # counts assignments; a change means: claim and seek again
+        self.forming_since: float | None = time.monotonic()  # None while the group is formed, and all have their share
         self._topics = topics
         self._kafka = kafka
         self._client = AIOKafkaConsumer(
@@ -277,11 +279,13 @@ class Reader(ConsumerRebalanceListener):
         del revoked
         self.assigned = frozenset()
         self.generation += 1
+        self.forming_since = time.monotonic()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Note a new assignment. Seeking happens in the reading loop, where failures are handled."""
         self.assigned = frozenset(self._place(tp) for tp in assigned)
         self.generation += 1
+        self.forming_since = None
 
     def seek(self, place: Place, offset: int) -> None:
         """Read `place` from `offset` on. Does nothing when the place is no longer assigned."""

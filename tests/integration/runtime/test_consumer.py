@@ -1,14 +1,17 @@
 """The promises of the runtime, against a real database and a real broker."""
 
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 
-from shared import deadletters
+import pytest
+
+from shared import consumer, deadletters
 from shared.consumer import FAILURES_IN_A_ROW
 from shared.db import Database, fetch
 from shared.observability import REGISTRY
 from shared.produce import Publisher
-from tests.plugins.runtime import Running, Toy, effects, record, until, usage
+from tests.plugins.runtime import PARTITIONS, Running, Toy, effects, record, until, usage
 
 
 async def test_events_take_effect_once_and_accounts_are_evaluated(
@@ -47,6 +50,29 @@ async def test_metrics_tell_new_events_from_repeated_ones(running: Running, publ
         await publisher.publish(events[:2])
         await until(lambda: sum(counted()) == sum(before) + 27)
     assert counted() == (before[0] + 20, before[1] + 7)
+
+
+async def test_a_member_more_than_there_are_partitions_is_ready_and_stands_by(running: Running) -> None:
+    async with AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(running(Toy())) for _ in range(PARTITIONS + 1)]
+        consumers = [each.consumer for each in members]
+        await until(lambda: all(each.trouble is None for each in consumers))
+        places = [len(each.assignment.places) for each in consumers if each.assignment]
+        assert sorted(places) == [0] + PARTITIONS * [2], "a partition of both topics each, and none for the last"
+
+
+async def test_a_group_that_is_never_formed_is_named(
+    running: Running, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "FORMING_SECONDS", 0.0)
+    async with running(Toy()) as runtime:
+        await publisher.publish([record(usage("a", "e1"))])
+        await until(lambda: runtime.consumer.trouble is None)
+        assert runtime.consumer.assignment
+        reader = runtime.consumer.assignment.reader
+        await reader.on_partitions_revoked(set())  # as the client says when it joins anew, and then hears nothing
+        await until(lambda: "has not been formed" in str(runtime.consumer.trouble))
+        assert "no partitions" in str(await runtime._consumer_trouble())
 
 
 async def test_order_is_kept_per_account(running: Running, publisher: Publisher, toy_database: Database) -> None:
