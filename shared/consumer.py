@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -132,7 +133,7 @@ class Consumer:
         ahead = ReadAhead(self.assignment, self.door.judge)
         try:
             async with while_it_answers(reader.ping):
-                await reader.start()
+                await reader.start(partial(self._stand_by, reader))
                 while not stop.is_set():
                     self.beat = time.monotonic()
                     if await self.assignment.settle():
@@ -146,8 +147,9 @@ class Consumer:
 
     def _stand_by(self, reader: Reader) -> None:
         """Say how a member without partitions stands: well if others have them all, not if nobody deals them out."""
+        self.beat = time.monotonic()
         if reader.forming_since is None:
-            self.trouble = None
+            self.trouble = self.trouble if reader.assigned else None  # what was assigned is yet to be claimed
         elif (seconds := time.monotonic() - reader.forming_since) > FORMING_SECONDS:
             self.trouble = f"no partitions: the consumer group has not been formed for {seconds:.0f} s"
 

@@ -26,7 +26,7 @@ from shared.kafka_connections import refusals
 from shared.kafka_headers import read_any_header
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from shared.cluster import Cluster
 
@@ -39,6 +39,7 @@ BATCH_BYTES = 512 * 1024
 START_SECONDS = 3.0
 STOP_SECONDS = 3.0
 CUT_SECONDS = 1.0
+LOOK_SECONDS = 0.2
 
 BrokerError = KafkaError  # what the rest of the code catches without importing the client
 
@@ -87,7 +88,8 @@ async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
         await _start(admin, kafka)
         yield admin
     finally:
-        await admin.close()
+        with contextlib.suppress(TimeoutError):  # TLS waits for the peer's farewell, for half a minute
+            await asyncio.wait_for(admin.close(), CUT_SECONDS)
 
 
 async def _start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient, kafka: Cluster) -> None:
@@ -95,8 +97,8 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClie
     try:
         await client.start()  # type: ignore[no-untyped-call]  # untyped client
     except KafkaConnectionError as error:
-        why = refusals(kafka.bootstrap_servers)
-        raise KafkaConnectionError(f"No broker can be had: {'; '.join(why) or error}") from error
+        why = "; ".join(refusals(kafka.bootstrap_servers)) or error
+        raise KafkaConnectionError(f"No broker can be had: {why}") from error
 
 
 async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, prefix: str = "") -> None:
@@ -105,7 +107,8 @@ async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, p
         # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
         wanted = [NewTopic(prefix + name, partitions, -1, {}, _limits(name)) for name in names]
         answer = await admin.create_topics(wanted)
-        wrong = {t[0]: t[1] for t in _topic_errors(answer) if t[1] not in (0, TOPIC_EXISTS)}
+        told = answer.topic_errors  # type: ignore[attr-defined]  # untyped client
+        wrong = {each[0]: each[1] for each in told if each[1] not in (0, TOPIC_EXISTS)}
         if wrong:
             raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
 
@@ -113,10 +116,6 @@ async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, p
 def _limits(topic: str) -> dict[str, str]:
     """Dead letters carry what was refused, and why: their topics must take more than any topic that is read."""
     return {"max.message.bytes": str(2 * MIB if topic.endswith(".dlq") else 2 * MIB - 64 * 1024)}
-
-
-def _topic_errors(answer: object) -> list[tuple[str, int]]:
-    return [(each[0], each[1]) for each in answer.topic_errors]  # type: ignore[attr-defined]  # untyped client
 
 
 class ClusterView(NamedTuple):
@@ -194,8 +193,7 @@ class Producer:
                 batch = self._client.create_batch()
                 batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
         waiting.append(await self._client.send_batch(batch, topic, partition=partition))
-        sent = asyncio.gather(*waiting)
-        self._unsent.add(sent)
+        self._unsent.add(sent := asyncio.gather(*waiting))
         try:
             await sent
         finally:
@@ -259,10 +257,18 @@ class Reader(ConsumerRebalanceListener):
             retry_backoff_ms=100,
         )
 
-    async def start(self) -> None:
-        """Join the group."""
+    async def start(self, look: Callable[[], None] = lambda: None) -> None:
+        """Join the group, which may take as long as others take to be counted as gone; `look` is called meanwhile."""
         self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
-        await _start(self._client, self._kafka)
+        joining = asyncio.create_task(_start(self._client, self._kafka))
+        try:
+            while not joining.done():
+                look()
+                await asyncio.wait({joining}, timeout=LOOK_SECONDS)
+            await joining
+        finally:
+            joining.cancel()
+            await asyncio.wait({joining})
 
     async def ping(self) -> None:
         """Ask the cluster for its metadata; raises BrokerError when it does not answer, or never did."""

@@ -46,6 +46,9 @@ async def _connect_or_note_why(self: AIOKafkaConnection) -> object:
             why += f" ({error.__cause__}). Is {self._security_protocol} what is spoken there?"
         _refusals[place] = why
         raise
+    except (ValueError, LookupError) as error:  # a login that is no login: the client does not expect what it raises
+        _refusals[place] = f"{self.host}:{self.port}: {error!r}"
+        raise KafkaConnectionError(_refusals[place]) from error
     _refusals.pop(place, None)
     return streams
 

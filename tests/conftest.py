@@ -10,6 +10,10 @@ from hypothesis import HealthCheck, settings
 _FILES = sorted(Path(__file__).parent.glob("plugins/[a-z]*.py"), key=lambda file: (file.stem != "postgres", file.stem))
 pytest_plugins = [f"tests.plugins.{file.stem}" for file in _FILES]
 
+# A shell that sourced .run/env may hold the access to another broker: those of the tests speak in the clear.
+for _name in [name for name in os.environ if name.startswith(("KAFKA_SECURITY_", "KAFKA_SSL_", "KAFKA_SASL_"))]:
+    del os.environ[_name]
+
 # A run that is told to stop tears its fixtures down like one that is interrupted: no stack stays behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 

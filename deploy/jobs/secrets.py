@@ -14,6 +14,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from shared.access import mint, new_key_pair
 from shared.database_roles import SERVICES, service_url
@@ -30,7 +31,8 @@ def make(folder: Path, database: str) -> None:
 
     The operator's token is made anew every time, so that it never has less than its whole life before it.
     """
-    admin = f"postgresql://postgres:{_once(folder / 'postgres' / 'password')}@{database}"
+    password = quote(_once(folder / "postgres" / "password").strip(), safe="")  # it may have been put there by hand
+    admin = f"postgresql://postgres:{password}@{database}"
     _keep(folder / "migrations" / "database_url", admin)
     private, public = _key_pair(folder / "operator" / "private.pem", folder / "operator" / "public.pem")
     for service in SERVICES:

@@ -1,4 +1,7 @@
-"""Owns fetching Apache Kafka: Maven copies what pom.xml names into the checkout, once; nothing lands outside of it."""
+"""`python -m deploy.local.jars` fetches Apache Kafka: Maven copies what pom.xml names into the checkout, once.
+
+Nothing lands outside of it.
+"""
 
 from __future__ import annotations
 
@@ -97,3 +100,15 @@ def _needed(what: str, found: str) -> str:
         f"KAFKA=apache needs Maven and a JDK, {_JAVA} or newer, and {what} cannot be used: {found}.\n"
         "On Debian: apt install maven openjdk-17-jdk-headless. Without KAFKA=apache the embedded broker is used."
     )
+
+
+def main() -> None:
+    """Fetch it now; exit 1 and say why when that is not possible."""
+    try:
+        provide()
+    except StackError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.ports import HOST
 from deploy.local.processes import Program, StackError
+from shared.settings import KAFKA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,8 @@ RUN_FOLDER: Final = Path(__file__).parents[2] / ".run"
 class Plan:
     """One stack. `kafka` and `database` are servers that others run (bootstrap servers, administrator's URL), if any.
 
+    `access` says, as variables, how to get into a broker that others run.
+
     `broker` is the kind of its own broker; `modules` are the Python modules that are started, by the name of the part.
     """
 
@@ -57,6 +60,7 @@ class Plan:
     database: str | None = None
     broker: str = EMBEDDED
     modules: Mapping[str, str] = field(default_factory=lambda: dict(MODULES))
+    access: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def url(self, part: str) -> str:
         """Return the base URL of a service or of the inbox."""
@@ -89,7 +93,7 @@ class Plan:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         known = asdict(self) | {"folder": str(self.folder)}
         path = _file(self.folder)
-        path.touch(mode=0o600)  # the URL of an external database holds a password
+        path.touch(mode=0o600)  # the URL of an external database holds a password, and so may the access to a broker
         path.write_text(json.dumps(known, indent=1))
 
     def forget(self) -> None:
@@ -136,7 +140,10 @@ def _planned(environ: Mapping[str, str], folder: Path) -> Plan:
     if twice:
         raise StackError(f"The same port is given twice: set {' and '.join(sorted(map(variable, twice)))} apart.")
     kafka = external(environ, "KAFKA_BOOTSTRAP_SERVERS", ports["kafka"])
-    return Plan(folder, ports, kafka, external(environ, "DATABASE_URL", ports["postgres"]), broker_kind(environ))
+    database = external(environ, "DATABASE_URL", ports["postgres"])
+    # The stack's own broker speaks in the clear, whatever the shell says of another one.
+    access = {name: value for name, value in environ.items() if name.startswith(KAFKA)} if kafka else {}
+    return Plan(folder, ports, kafka, database, broker_kind(environ), access=access)
 
 
 def _port(environ: Mapping[str, str], part: str, default: int) -> int:

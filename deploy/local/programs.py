@@ -48,12 +48,8 @@ def database_url(plan: Plan) -> str:
 
 
 def kafka(plan: Plan) -> dict[str, str]:
-    """Return what is said of the broker that the stack uses: how to get into one that others run is inherited.
-
-    The stack's own speaks in the clear, whatever the shell says of another one.
-    """
-    access = {name: value for name, value in os.environ.items() if name.startswith(KAFKA)} if plan.kafka else {}
-    return access | {"KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
+    """Return what is said of the broker that the stack uses, and of how to get into it."""
+    return {**plan.access, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
 
 
 def service(plan: Plan, name: str) -> Program:

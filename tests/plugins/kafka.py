@@ -23,7 +23,7 @@ from deploy.local.ports import free_port
 
 OwnBroker = Broker | ApacheBroker
 B = TypeVar("B", Broker, ApacheBroker)
-_FIXTURES = {"broker", "bootstrap_servers"}
+_FIXTURES = {"broker", "bootstrap_servers", "apache_broker", "secure_broker"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

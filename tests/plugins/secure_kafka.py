@@ -1,5 +1,6 @@
 """An Apache Kafka behind TLS: one door for who logs in by name and password, one for who shows a certificate."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from deploy.local.apache import ApacheBroker
 from deploy.local.ports import HOST, free_port
 from shared.cluster import Cluster, Mechanism
+from shared.kafka import list_topics
 from tests.plugins.certificates import Certificate, at, self_signed
 
 USER, PASSWORD = "kizuna", "correct horse"
@@ -75,6 +77,7 @@ def secure_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBr
     broker = SecureBroker(tmp_path_factory.mktemp("secure") / "apache", free_port(), tied=True)
     try:
         broker.start()
+        asyncio.run(list_topics(broker.by_password()))  # the first login takes a cold JVM its time
         yield broker
     finally:
         broker.stop()

@@ -21,7 +21,7 @@ from tests.plugins.secure_kafka import SecureBroker
 pytestmark = pytest.mark.skipif(
     shutil.which(java()) is None or not jars().exists(), reason="no Apache Kafka: `make up KAFKA=apache` fetches it"
 )
-IN_TIME = 4.5
+IN_TIME = 10.0
 INTO: dict[str, Callable[[SecureBroker], Cluster]] = {
     "PLAIN": lambda broker: broker.by_password("PLAIN"),
     "SCRAM-SHA-256": lambda broker: broker.by_password("SCRAM-SHA-256"),
@@ -102,7 +102,7 @@ async def test_who_is_not_let_in_learns_why_in_time(
 
 async def readiness(kafka: Cluster) -> None:
     """Raise what a service says of its broker once it has tried to get in."""
-    publisher = Publisher(kafka, deadline=2)
+    publisher = Publisher(kafka, deadline=4)
     await publisher.start()
     try:
         with pytest.raises(NotReady, match="did not acknowledge"):

@@ -56,9 +56,13 @@ async def test_a_member_more_than_there_are_partitions_is_ready_and_stands_by(ru
     async with AsyncExitStack() as stack:
         members = [await stack.enter_async_context(running(Toy())) for _ in range(PARTITIONS + 1)]
         consumers = [each.consumer for each in members]
-        await until(lambda: all(each.trouble is None for each in consumers))
-        places = [len(each.assignment.places) for each in consumers if each.assignment]
-        assert sorted(places) == [0] + PARTITIONS * [2], "a partition of both topics each, and none for the last"
+
+        def dealt_out() -> bool:
+            """Tell whether each has a partition of both topics, one has none, and all of them are well."""
+            places = [len(each.assignment.places) for each in consumers if each.assignment]
+            return sorted(places) == [0] + PARTITIONS * [2] and all(each.trouble is None for each in consumers)
+
+        await until(dealt_out, 60)
 
 
 async def test_a_group_that_is_never_formed_is_named(

@@ -10,6 +10,7 @@ import pytest
 from cli.environment import parse
 from deploy.local import credentials, programs, report
 from deploy.local.plan import SERVICES, Plan, plan_of
+from deploy.local.processes import Program
 from shared.access import Access
 from shared.cluster import Cluster
 from shared.settings import cluster_of
@@ -78,11 +79,10 @@ def test_a_service_learns_its_own_secrets_only(name: str, plan: Plan, monkeypatc
 
 
 @pytest.mark.parametrize("module", ["health", "archive"])
-def test_how_to_get_into_a_broker_is_told_with_the_broker(
-    module: str, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
-    others = replace(plan, kafka="far.example:9093")
+def test_how_to_get_into_a_broker_is_told_with_the_broker(module: str, plan: Plan) -> None:
+    said = {"KAFKA_BOOTSTRAP_SERVERS": "far.example:9093", "KAFKA_SECURITY_PROTOCOL": "SSL"}
+    planned = plan_of(said, plan.folder)
+    others = replace(plan, kafka=planned.kafka, access=planned.access)
     assert cluster_of(programs.service(others, module).environment) == Cluster("far.example:9093", "SSL")
     report.write_env(others, "token", "key")
     assert cluster_of(sourced(report.env_file(others))) == Cluster("far.example:9093", "SSL")
@@ -95,3 +95,14 @@ def test_a_real_slack_token_wins_over_the_stand_in(plan: Plan, monkeypatch: pyte
     assert environment["KIZUNA_ALERTS_SLACK_TOKEN"] == "xoxb-real"
     assert "KIZUNA_ALERTS_SLACK_URL" not in environment, "the service's own default is Slack itself"
     assert environment["KIZUNA_ALERTS_SMTP_URL"] == "smtp://127.0.0.1:8025"
+
+
+def test_a_stack_that_is_up_keeps_the_access_to_its_broker(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another shell, which knows nothing of it, rebuilds a service or starts one again."""
+    monkeypatch.setattr(Program, "pid", lambda _: 1)
+    said = {"KAFKA_BOOTSTRAP_SERVERS": "far.example:9093", "KAFKA_SECURITY_PROTOCOL": "SSL"}
+    planned = plan_of(said, plan.folder)
+    planned.save()
+    assert plan_of({}, plan.folder) == planned
+    assert programs.kafka(plan_of({}, plan.folder)) == said
+    assert "SSL" not in repr(planned), "an access may hold a password"
