@@ -185,7 +185,8 @@ async def killed_and_taken_over(step: str, settings: Settings, *twin: str) -> li
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment in which a process has these settings."""
     shared = {"public_key_file": "KIZUNA_PUBLIC_KEY_FILE"}
-    told_by = {name: f"KIZUNA_ALERTS_{name.upper()}" for name in type(settings).model_fields} | shared
+    own = type(settings).model_fields.keys() - {"kafka"}
+    told_by = {name: f"KIZUNA_ALERTS_{name.upper()}" for name in own} | shared
     values = {variable: getattr(settings, name) for name, variable in told_by.items()}
     values |= {"KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers}
     plain = {name: each.get_secret_value() if isinstance(each, SecretStr) else each for name, each in values.items()}
