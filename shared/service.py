@@ -98,7 +98,7 @@ async def _guarded(part: Part, stop: asyncio.Event) -> None:
     except SystemExit as error:  # a start-up check that names its remedy
         log.error("part_refused", part=part.name, reason=str(error))  # noqa: TRY400 - the reason says it all
         raise RuntimeError(str(error)) from error
-    except Exception:
+    except Exception:  # raised again: it is named here, then the process ends
         log.exception("part_crashed", part=part.name)
         raise
     if not stop.is_set():

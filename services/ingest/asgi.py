@@ -74,7 +74,7 @@ class HotRoutes:
             log.info("client_went_away", route=route)
         except KizunaError as error:
             await _error(send, error.status, error.code, error.message, _hints(error))
-        except Exception:
+        except Exception:  # whatever is wrong with our code, the sender learns that this was not acknowledged
             log.exception("request_failed", route=route)
             await _error(send, 500, "internal_error", "Something went wrong here; it is in the log.")
         else:
