@@ -6,6 +6,7 @@ What was read ahead under a former assignment is dropped: taking over begins at 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,10 @@ class ReadAhead:
         finally:
             await self.drop()
         current = self._generation == self._assignment.prepared == self._assignment.reader.generation
-        return batch if current else None
+        if not current:
+            return None
+        await self._let_overtake(batch)
+        return batch
 
     async def drop(self) -> None:
         """Forget what was read ahead."""
@@ -96,6 +100,12 @@ class ReadAhead:
             batch.open(polled[start : start + BREATH_RECORDS], self._judge)
             await asyncio.sleep(0)
         return batch
+
+    async def _let_overtake(self, batch: Batch) -> None:
+        """Add what has come on live topics since a batch of history was read: it does not wait for the one after."""
+        if any(place in batch.offsets for place in self._assignment.history):
+            with contextlib.suppress(OutOfRange):  # the next poll raises it again
+                batch.open(await self._assignment.reader.poll(self._assignment.live, 0, BATCH_RECORDS), self._judge)
 
     async def _poll(self) -> list[Polled]:
         """Live topics first; history fills what room they leave, so that it never delays them."""

@@ -117,14 +117,17 @@ class Program:
 
 
 def started(pid: int) -> str | None:
-    """When the kernel started process `pid`, as a text that no other process shares; None if it does not run."""
+    """When the kernel started process `pid`, as a text that no other process shares; None if it does not run.
+
+    Of a process that is killed the first thread ends first: it runs, and holds its ports, until the last one has ended.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
-    state, ticks = fields[0], fields[19]  # proc_pid_stat(5), fields 3 and 22
-    return None if state in "ZX" else f"{boot}:{ticks}"
+    state, threads, ticks = fields[0], int(fields[17]), fields[19]  # proc_pid_stat(5), fields 3, 20 and 22
+    return None if state in "ZX" and threads < 2 else f"{boot}:{ticks}"  # noqa: PLR2004 - itself and another one
 
 
 def wait_for(condition: Callable[[], bool], patience: float, *, every: float = 0.02) -> bool:

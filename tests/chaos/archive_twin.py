@@ -1,12 +1,13 @@
 """Sabotaged twins of the archive, run as `shared.archive` is. KIZUNA_TWIN names the sabotage.
 
 `overwrite`: a name may be taken twice. `committed`: files have names of their own, and Kafka's committed offset says
-where to go on.
+where to go on. With KIZUNA_STOP it stops itself (SIGSTOP) in the midst of its first write.
 """
 
 import asyncio
 import os
 import secrets
+import signal
 from collections.abc import Collection
 
 from shared.archive.app import run
@@ -19,15 +20,21 @@ from shared.kafka import Place, Reader
 from shared.service import run_process
 
 
+WRITTEN = "written by a zombie"
+
+
 async def overwrite(store: Store, path: str, data: bytes) -> bool:
+    if os.environ.pop("KIZUNA_STOP", ""):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        await store.replace(path, data)
+        print(WRITTEN, flush=True)
     await store.replace(path, data)
     return True
 
 
 async def own_name(store: Store, path: str, data: bytes) -> bool:
     chain, partition, start = path.rsplit("-", 2)
-    await store.replace(f"{chain}.{secrets.token_hex(4)}-{partition}-{start}", data)
-    return True
+    return await overwrite(store, f"{chain}.{secrets.token_hex(4)}-{partition}-{start}", data)
 
 
 async def nothing(_: Heads, cluster: str, places: Collection[Place]) -> dict[Place, Head]:

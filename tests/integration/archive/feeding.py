@@ -80,9 +80,9 @@ async def count(archive: Store, least: int) -> bool:
     return len(await records_in(archive)) >= least
 
 
-async def woken(archive: Store, feed: Feed, new_archiver: NewArchiver, module: str = "shared.archive") -> None:
+async def woken(archive: Store, feed: Feed, new_archiver: NewArchiver) -> None:
     """Stop a replica that holds records for longer than its session, let another one take over, wake it again."""
-    first = new_archiver("first", module, KIZUNA_ARCHIVE_FLUSH_SECONDS=str(HOLD_SECONDS))
+    first = new_archiver("first", KIZUNA_ARCHIVE_FLUSH_SECONDS=str(HOLD_SECONDS))
     await feed.send(64)
     await until(lambda: _ready(first))
     await feed.send(64)
@@ -90,7 +90,7 @@ async def woken(archive: Store, feed: Feed, new_archiver: NewArchiver, module: s
     pid = first.pid()
     assert pid
     os.kill(pid, signal.SIGSTOP)
-    new_archiver("second", module)
+    new_archiver("second")
     await feed.send(64)
     await complete(archive, feed)
     os.kill(pid, signal.SIGCONT)

@@ -49,6 +49,16 @@ def test_a_process_id_that_was_given_to_a_stranger_is_left_alone(tmp_path: Path)
         stranger.wait()
 
 
+def test_a_process_runs_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    headless = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(1,)).start(); "
+    part = program(tmp_path, sys.executable, "-c", headless + "ctypes.CDLL(None).pthread_exit(None)")
+    pid = part.start()
+    status = Path(f"/proc/{pid}/status")
+    assert wait_for(lambda: "zombie" in status.read_text(), 10)
+    assert part.pid() == pid, "its first thread is gone, and it holds its ports as before"
+    assert wait_for(lambda: part.pid() is None, 10)
+
+
 @pytest.mark.parametrize("note", ["", "{", "null", "[]", '{"pid": 1}', '{"pid": "x", "started": 1}'])
 def test_a_damaged_note_means_that_nothing_runs(tmp_path: Path, note: str) -> None:
     part = program(tmp_path, "sleep", "60")

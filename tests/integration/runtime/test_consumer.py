@@ -1,12 +1,16 @@
 """The promises of the runtime, against a real database and a real broker."""
 
+import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import consumer, deadletters
+from shared.absorb import Due, Received
 from shared.consumer import FAILURES_IN_A_ROW
 from shared.db import Database, fetch
 from shared.observability import REGISTRY
@@ -163,24 +167,32 @@ async def test_events_that_fail_alone_are_found_among_many(
         assert mine == sorted(mine, key=lambda event: int(event[1:])), "in order, also where a batch was halved"
 
 
-async def test_live_events_overtake_history(running: Running, publisher: Publisher, toy_database: Database) -> None:
+async def test_live_events_overtake_history(running: Running, publisher: Publisher) -> None:
     for start in range(0, 20000, 2500):
         await publisher.publish(
             [record(usage(f"a{n % 50}", f"h{n}", backfill=True)) for n in range(start, start + 2500)]
         )
-    async with running(Toy(slow=0.3)):
-
-        async def some() -> bool:
-            return len(await effects(toy_database)) > 0
-
-        await until(some)
+    async with running(toy := Gated()) as runtime:
+        await until(lambda: toy.batches)
         await publisher.publish([record(usage("a1", "live"))])
+        await until(lambda: runtime.consumer.lag()["usage.v1"] == 1)
+        toy.gate.set()
+        await until(lambda: len(toy.batches) > 1)
+    assert "live" in toy.batches[1], "it waits for the batch of history that is being written, not for one read ahead"
 
-        async def live_there() -> bool:
-            return "live" in await effects(toy_database)
 
-        await until(live_there)
-        assert len(await effects(toy_database)) < 20001  # history is still under way
+class Gated(Toy):
+    """Notes its batches, and lets the first one wait until `gate` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+
+    async def absorb(self, conn: AsyncConnection, received: Sequence[Received]) -> Sequence[Due]:
+        self.batches.append([each.event.id for each in received])
+        await self.gate.wait()
+        return await super().absorb(conn, received)
 
 
 async def _letters(database: Database) -> list[str]:
