@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared import standing
@@ -75,9 +75,9 @@ class Service:
     evaluator: Evaluator
     api: Callable[[Runtime, Kit], FastAPI]
     fingerprint: Callable[[AsyncConnection], Awaitable[str]]
-    pace: Pace = Pace()  # noqa: RUF009 - frozen, so it may be shared
+    pace: Pace = field(default_factory=Pace)
     parts: Callable[[Runtime], Sequence[Part]] = lambda _: ()
-    memory: Memory = Memory()  # noqa: RUF009 - frozen, so it may be shared
+    memory: Memory = field(default_factory=Memory)
 
 
 def wire(service: Service, settings: ServiceSettings, database: Database) -> Runtime:

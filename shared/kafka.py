@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -27,6 +27,8 @@ from shared.kafka_headers import read_any_header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+    from aiokafka.client import AIOKafkaClient
 
     from shared.cluster import Cluster
 
@@ -81,6 +83,18 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
+class _Starts(Protocol):
+    """The client's producer, consumer and admin, which are untyped."""
+
+    async def start(self) -> None: ...
+
+
+class _Stops(Protocol):
+    """The client's producer and consumer, which are untyped."""
+
+    async def stop(self) -> None: ...
+
+
 @contextlib.asynccontextmanager
 async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=5000)
@@ -92,10 +106,10 @@ async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
             await asyncio.wait_for(admin.close(), CUT_SECONDS)
 
 
-async def _start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient, kafka: Cluster) -> None:
+async def _start(client: _Starts, kafka: Cluster) -> None:
     """Start a client. Raises BrokerError that says of each broker why it cannot be had."""
     try:
-        await client.start()  # type: ignore[no-untyped-call]  # untyped client
+        await client.start()
     except KafkaConnectionError as error:
         why = "; ".join(refusals(kafka.bootstrap_servers)) or error
         raise KafkaConnectionError(f"No broker can be had: {why}") from error
@@ -106,9 +120,8 @@ async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, p
     async with _admin(kafka) as admin:
         # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
         wanted = [NewTopic(prefix + name, partitions, -1, {}, _limits(name)) for name in names]
-        answer = await admin.create_topics(wanted)
-        told = answer.topic_errors  # type: ignore[attr-defined]  # untyped client
-        wrong = {each[0]: each[1] for each in told if each[1] not in (0, TOPIC_EXISTS)}
+        answer: Any = await admin.create_topics(wanted)
+        wrong = {each[0]: each[1] for each in answer.topic_errors if each[1] not in (0, TOPIC_EXISTS)}
         if wrong:
             raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
 
@@ -163,13 +176,13 @@ class Producer:
             try:
                 await asyncio.wait_for(_start(client, kafka), START_SECONDS)
             except (KafkaError, TimeoutError) as error:
-                await _stop(client)
+                await _stop(client, client.client)
                 if isinstance(error, KafkaConnectionError):
                     raise
                 if not idempotent or isinstance(error, TimeoutError):
                     raise KafkaConnectionError(f"No answer from {kafka.bootstrap_servers}: {error!r}") from error
             except asyncio.CancelledError:
-                await _stop(client)
+                await _stop(client, client.client)
                 raise
             else:
                 return cls(client)
@@ -208,15 +221,14 @@ class Producer:
         for sent in self._unsent:
             if not sent.done():
                 sent.set_exception(BrokerError("The producer was given up before the broker acknowledged."))
-        await _stop(self._client)
+        await _stop(self._client, self._client.client)
 
 
-async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+async def _stop(client: _Stops, below: AIOKafkaClient) -> None:
     """Stop within `STOP_SECONDS`. A broker that says nothing is waited for no longer: its connections are closed."""
-    stopping = asyncio.ensure_future(client.stop())  # type: ignore[no-untyped-call]  # untyped client
+    stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait({stopping}, timeout=STOP_SECONDS)
     if not stopping.done():
-        below = client._client if isinstance(client, AIOKafkaConsumer) else client.client  # noqa: SLF001 - no other way
         with contextlib.suppress(Exception):
             await asyncio.wait_for(below.close(), CUT_SECONDS)
         await asyncio.wait({stopping}, timeout=CUT_SECONDS)
@@ -278,7 +290,7 @@ class Reader(ConsumerRebalanceListener):
 
     async def stop(self) -> None:
         """Leave the group, within `STOP_SECONDS`."""
-        await _stop(self._client)
+        await _stop(self._client, self._client._client)  # noqa: SLF001 - there is no other way
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Stop reading when the client says that a rebalance begins, until the next assignment."""

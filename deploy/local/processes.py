@@ -127,7 +127,7 @@ def started(pid: int) -> str | None:
     except OSError:
         return None
     state, threads, ticks = fields[0], int(fields[17]), fields[19]  # proc_pid_stat(5), fields 3, 20 and 22
-    return None if state in "ZX" and threads < 2 else f"{boot}:{ticks}"  # noqa: PLR2004 - itself and another one
+    return None if state in "ZX" and threads <= 1 else f"{boot}:{ticks}"
 
 
 def wait_for(condition: Callable[[], bool], patience: float, *, every: float = 0.02) -> bool:

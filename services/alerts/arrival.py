@@ -30,7 +30,7 @@ def _event(row: Delivery, signal: str, settled: Settled, now: datetime) -> Event
     data = AlertDelivered(
         alert_id=row.alert_id,
         signal=signal,
-        severity=_SEVERITY[row.rank],  # type: ignore[arg-type]  # the names of RANK
+        severity=_SEVERITY[row.rank],
         delivery=row.id,
         channel=row.channel,
         tier=row.tier,

@@ -23,7 +23,7 @@ from shared.events.derived import Severity
 
 COOL_DOWN: Final = timedelta(days=14)
 MOST_EVIDENCE: Final = 50
-RANK: Final = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
+RANK: Final[dict[Severity, int]] = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 KINDS: Final = ("opened", "updated", "cleared")
 
 Kind = Literal["opened", "updated", "cleared"]

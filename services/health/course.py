@@ -14,9 +14,10 @@ from services.health.definition import Bands, Definition, TrendRule
 from services.health.facts import AccountFacts, median
 from services.health.measure import Measure
 from services.health.score import Score, score
+from shared.events.derived import Band
 
-UNKNOWN: Final = "unknown"
-BANDS: Final = ("critical", "at_risk", "watch", "healthy")
+UNKNOWN: Final[Band] = "unknown"
+BANDS: Final[tuple[Band, ...]] = ("critical", "at_risk", "watch", "healthy")
 LEAST_TREND_POINTS: Final = 7
 
 
@@ -27,7 +28,7 @@ class Health:
     as_of: datetime
     definition: Definition
     score: Score
-    band: str
+    band: Band
     trend: str | None
 
     @property
@@ -44,7 +45,7 @@ class Day:
 
     day: date
     score: float | None
-    band: str
+    band: Band
     coverage: float
 
 
@@ -76,12 +77,12 @@ def history(
     return tuple(found)
 
 
-def band_of(value: float, bands: Bands) -> str:
+def band_of(value: float, bands: Bands) -> Band:
     """Return the band a score lies in by itself."""
     return BANDS[sum(value >= border for border in (bands.at_risk, bands.watch, bands.healthy))]
 
 
-def fold_band(values: Sequence[float | None], definition: Definition) -> str | None:
+def fold_band(values: Sequence[float | None], definition: Definition) -> Band | None:
     """Fold daily scores, oldest first, into a band; None where none of them is known.
 
     It starts in the first score's band and leaves it for the furthest band whose border two scores in a row have passed
@@ -117,7 +118,7 @@ def trend(values: Sequence[float | None], now: float | None, rule: TrendRule) ->
     return "up" if slope > 0 else "down"
 
 
-def _band(now: Score, midnights: Sequence[float | None], definition: Definition) -> str:
+def _band(now: Score, midnights: Sequence[float | None], definition: Definition) -> Band:
     """Return the band: folded over the midnights, except that a gate speaks at once, since a fact is no noise."""
     if now.value is None:
         return UNKNOWN

@@ -13,6 +13,7 @@ from services.health.answers import component_answer, gate_answer
 from services.health.course import Health
 from services.health.facts import AccountFacts
 from shared.events import Component, Event, ScoreChanged
+from shared.events.derived import Band
 
 SOURCE = "kizuna/health"
 MOST_MISSED = 1000
@@ -24,7 +25,7 @@ class Before:
     """What was last found and told; `sequence` counts the changes."""
 
     score: Decimal | None
-    band: str
+    band: Band
     sequence: int
 
 
@@ -35,7 +36,7 @@ class Standing:
     account_id: str
     definition: str
     score: Decimal | None
-    band: str
+    band: Band
     coverage: Decimal
     trend: str | None
     components: list[dict[str, Any]]
@@ -90,10 +91,10 @@ def change_of(now: Standing, before: Before | None) -> Event | None:
     components = msgspec.convert(now.components, list[Component], strict=False)
     data = ScoreChanged(
         score=now.score,
-        band=now.band,  # type: ignore[arg-type] # one of BANDS, or unknown
+        band=now.band,
         definition=now.definition,
         previous_score=before.score if before else None,
-        previous_band=before.band if before else None,  # type: ignore[arg-type] # what was stored
+        previous_band=before.band if before else None,
         coverage=now.coverage,
         components=components,
         gates=[gate["gate"] for gate in now.gates],
@@ -136,6 +137,6 @@ def told_before(before: Before | None, event: Event, data: ScoreChanged) -> Stan
     )
 
 
-def _identity(account_id: str, definition: str, sequence: int, score: Decimal | None, band: str) -> str:
+def _identity(account_id: str, definition: str, sequence: int, score: Decimal | None, band: Band) -> str:
     said = f"{account_id}\0score_changed\0{definition}\0{sequence}\0{score}\0{band}"
     return blake2b(said.encode(), digest_size=16).hexdigest()

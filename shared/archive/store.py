@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -85,10 +85,10 @@ class Store:
         except (BaseError, OSError) as error:
             raise StoreTrouble(_first_line(error)) from error
 
-    async def _put(self, path: str, data: bytes, mode: str) -> None:
+    async def _put(self, path: str, data: bytes, mode: Literal["create", "overwrite"]) -> None:
         async with asyncio.timeout(SECONDS):
             # in one request: what is put together of several parts cannot be "only if it is not there"
-            await obstore.put_async(self._store, path, data, mode=mode, use_multipart=False)  # type: ignore[arg-type]  # a literal, above
+            await obstore.put_async(self._store, path, data, mode=mode, use_multipart=False)
 
 
 def _sync(path: Path) -> None:

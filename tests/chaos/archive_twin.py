@@ -1,7 +1,8 @@
 """Sabotaged twins of the archive, run as `shared.archive` is. KIZUNA_TWIN names the sabotage.
 
 `overwrite`: a name may be taken twice. `committed`: files have names of their own, and Kafka's committed offset says
-where to go on. With KIZUNA_STOP it stops itself (SIGSTOP) in the midst of its first write.
+where to go on. With KIZUNA_STOP it stops itself (SIGSTOP) in the midst of its first write, and says so when it
+was woken and has written.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import os
 import secrets
 import signal
 from collections.abc import Collection
+
+import structlog
 
 from shared.archive.app import run
 from shared.archive.archiver import Archiver
@@ -19,15 +22,14 @@ from shared.archive.store import Store
 from shared.kafka import Place, Reader
 from shared.service import run_process
 
-
-WRITTEN = "written by a zombie"
+WRITTEN = "a_zombie_has_written"
 
 
 async def overwrite(store: Store, path: str, data: bytes) -> bool:
     if os.environ.pop("KIZUNA_STOP", ""):
         os.kill(os.getpid(), signal.SIGSTOP)
         await store.replace(path, data)
-        print(WRITTEN, flush=True)
+        structlog.get_logger().info(WRITTEN)
     await store.replace(path, data)
     return True
 

@@ -1,7 +1,5 @@
 """Sabotaged twins of the archive: what is found exactly once after a zombie is so because a name is given once."""
 
-from __future__ import annotations
-
 import os
 import signal
 
@@ -23,7 +21,7 @@ CAUGHT = {"overwrite": TimeoutError, "committed": AssertionError}
 async def test_a_zombie_finds_every_twin_out(
     archive: Store, feed: Feed, new_archiver: NewArchiver, twin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replica is stopped while it writes; another one writes the same and more; the first one is woken and goes on."""
+    """A replica is stopped while it writes; another one writes the same and more; the first one is woken."""
     monkeypatch.setenv("KIZUNA_TWIN", twin)
     await feed.send(64)
     first = new_archiver("first", "tests.chaos.archive_twin", KIZUNA_STOP="1")

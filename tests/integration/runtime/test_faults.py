@@ -6,6 +6,7 @@ import shutil
 import asyncpg
 import pytest
 import uvloop
+from aiokafka.conn import create_conn
 from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.cluster import Cluster
@@ -100,6 +101,18 @@ async def _owners(database: Database) -> set[str]:
 
 def _name(runtime: Runtime) -> str:
     return runtime.leases._owner
+
+
+async def test_a_connection_whose_peer_hung_up_is_closed_when_it_is_dropped(bootstrap_servers: str) -> None:
+    """The client drops it, without closing it, where it sees that before the reader's task has (`_get_conn`)."""
+    host, port = bootstrap_servers.split(":")
+    link = await create_conn(host, int(port))
+    transport = link._writer.transport
+    link._reader.feed_eof()
+    assert not link.connected()
+    del link
+    assert transport.is_closing()
+    await asyncio.sleep(0)
 
 
 def test_a_connection_that_has_just_closed_is_the_brokers_trouble(bootstrap_servers: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.alerts.episode import COOL_DOWN, RANK, Act, Alert, Said, changes, fold, refusal, unsaid
+from shared.events.derived import Severity
 from tests.unit.alerts.saying import START, evidence, signal
 
 SEVERITIES = st.sampled_from(("low", "medium", "high", "critical"))
@@ -52,7 +53,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.holds)
     @rule(severity=SEVERITIES, anew=st.booleans())
-    def opens(self, severity: str, anew: bool) -> None:  # a signal may return under the name it had
+    def opens(self, severity: Severity, anew: bool) -> None:  # a signal may return under the name it had
         self.episode += anew
         self._tell("opened", severity)
         if self.ended is None or self.now - self.ended > COOL_DOWN:
@@ -62,7 +63,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.holds)
     @rule(severity=SEVERITIES)
-    def goes_on(self, severity: str) -> None:
+    def goes_on(self, severity: Severity) -> None:
         self._tell("updated", severity)
         if self.state != "open" and RANK[severity] > self.floor:
             self.state = "open"
@@ -109,7 +110,7 @@ class Lives(RuleBasedStateMachine):
     def said_exactly_what_must_be_said(self) -> None:
         assert self.messages == self.expected
 
-    def _tell(self, kind: Any, severity: str) -> None:
+    def _tell(self, kind: Any, severity: Severity) -> None:
         self.now += timedelta(seconds=1)
         data = signal(kind, self.now, severity=severity, episode=str(self.episode))
         self.events.append(Said(kind, data, self.now, f"e{len(self.events)}"))
@@ -119,7 +120,7 @@ class Lives(RuleBasedStateMachine):
         name = self._alerts()[-1].id
         self.acts.append(Act(name, self.now, "jane", f"a{len(self.acts)}", verdict))
 
-    def _stands(self, severity: str) -> None:
+    def _stands(self, severity: Severity) -> None:
         self.rank = RANK[severity]
         alert = self._alerts()[-1]
         self.messages += unsaid(alert, self.said)
