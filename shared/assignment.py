@@ -8,7 +8,8 @@ import structlog
 
 from shared import positions
 from shared.clock import now
-from shared.kafka import BrokerError, Place, Reader, describe
+from shared.kafka import BrokerError, Place, Reader
+from shared.kafka_admin import describe
 from shared.observability import POSITION_INCIDENTS
 
 if TYPE_CHECKING:

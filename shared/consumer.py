@@ -23,6 +23,7 @@ from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.inbox import Inbox
 from shared.kafka import BrokerError, Group, OutOfRange, Polled, Reader
+from shared.kafka_admin import say_goodbye
 from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
 from shared.pulse import while_it_answers
 from shared.trouble import is_world_trouble
@@ -78,6 +79,7 @@ class Consumer:
         self._failed_in_a_row = 0
         self._history_waits = False
         self._noted = 0.0
+        self._left_behind: str | None = None  # the name by which the group may still count us
         self.assignment: Assignment | None = None
         self.trouble: str | None = "starting"  # None while reading; shown by readiness
         self.halted = False
@@ -129,9 +131,10 @@ class Consumer:
         group = Group(f"{source.prefix}{source.service}", source.session_seconds)
         reader = Reader(source.kafka, group, topics, source.prefix)
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
-        await self.assignment.check_topics()
         ahead = ReadAhead(self.assignment, self.door.judge)
         try:
+            await self.assignment.check_topics()
+            await self._take_leave(group)
             async with while_it_answers(reader.ping):
                 await reader.start(partial(self._stand_by, reader))
                 while not stop.is_set():
@@ -143,7 +146,13 @@ class Consumer:
         finally:
             self._leases.release()
             await ahead.drop()
-            await reader.stop()
+            self._left_behind = await reader.stop() or self._left_behind
+
+    async def _take_leave(self, group: Group) -> None:
+        """Leave the group as who we were when the broker fell silent; it would wait for that one to come back."""
+        if self._left_behind:
+            await say_goodbye(self._source.kafka, group.name, self._left_behind)
+            self._left_behind = None
 
     def _stand_by(self, reader: Reader) -> None:
         """Say how a member without partitions stands: well if others have them all, not if nobody deals them out."""

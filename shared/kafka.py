@@ -1,4 +1,4 @@
-"""Kafka, spoken here and nowhere else: topics, an acknowledged producer, a reader that never moves by itself."""
+"""Kafka, spoken here and in its neighbours alone: an acknowledged producer, a reader that never moves by itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
@@ -22,25 +21,19 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
-from shared.kafka_connections import refusals
+from shared.kafka_connections import START_SECONDS, start, stop
 from shared.kafka_headers import read_any_header
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-
-    from aiokafka.client import AIOKafkaClient
+    from collections.abc import Callable, Iterable, Sequence
 
     from shared.cluster import Cluster
 
 log = structlog.get_logger()
 
-TOPIC_EXISTS = 36
 MIB = 1024 * 1024
 REQUEST_BYTES = 4 * MIB
 BATCH_BYTES = 512 * 1024
-START_SECONDS = 3.0
-STOP_SECONDS = 3.0
-CUT_SECONDS = 1.0
 LOOK_SECONDS = 0.2
 
 BrokerError = KafkaError  # what the rest of the code catches without importing the client
@@ -83,75 +76,6 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
-class _Starts(Protocol):
-    """The client's producer, consumer and admin, which are untyped."""
-
-    async def start(self) -> None: ...
-
-
-class _Stops(Protocol):
-    """The client's producer and consumer, which are untyped."""
-
-    async def stop(self) -> None: ...
-
-
-@contextlib.asynccontextmanager
-async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=5000)
-    try:
-        await _start(admin, kafka)
-        yield admin
-    finally:
-        with contextlib.suppress(TimeoutError):  # TLS waits for the peer's farewell, for half a minute
-            await asyncio.wait_for(admin.close(), CUT_SECONDS)
-
-
-async def _start(client: _Starts, kafka: Cluster) -> None:
-    """Start a client. Raises BrokerError that says of each broker why it cannot be had."""
-    try:
-        await client.start()
-    except KafkaConnectionError as error:
-        why = "; ".join(refusals(kafka.bootstrap_servers)) or error
-        raise KafkaConnectionError(f"No broker can be had: {why}") from error
-
-
-async def create_topics(kafka: Cluster, names: Iterable[str], partitions: int, prefix: str = "") -> None:
-    """Create the topics that are missing; topics that exist are left alone."""
-    async with _admin(kafka) as admin:
-        # -1: as many replicas as the broker's default says; the client takes that only beside an assignment, if empty
-        wanted = [NewTopic(prefix + name, partitions, -1, {}, _limits(name)) for name in names]
-        answer: Any = await admin.create_topics(wanted)
-        wrong = {each[0]: each[1] for each in answer.topic_errors if each[1] not in (0, TOPIC_EXISTS)}
-        if wrong:
-            raise KafkaError(f"The broker refused to create topics (error codes by name): {wrong}")
-
-
-def _limits(topic: str) -> dict[str, str]:
-    """Dead letters carry what was refused, and why: their topics must take more than any topic that is read."""
-    return {"max.message.bytes": str(2 * MIB if topic.endswith(".dlq") else 2 * MIB - 64 * 1024)}
-
-
-class ClusterView(NamedTuple):
-    """Who the broker says it is, and how many partitions each topic has (0: missing)."""
-
-    cluster_id: str
-    partitions: dict[str, int]
-
-
-async def describe(kafka: Cluster, topics: Iterable[str]) -> ClusterView:
-    """Ask the broker for its identity and the partition counts of `topics`. Raises BrokerError, or TimeoutError."""
-    async with asyncio.timeout(START_SECONDS), _admin(kafka) as admin:
-        cluster = await admin.describe_cluster()
-        found = await admin.describe_topics(list(topics))
-    return ClusterView(str(cluster["cluster_id"]), {t["topic"]: len(t["partitions"]) for t in found})
-
-
-async def list_topics(kafka: Cluster, prefix: str = "") -> list[str]:
-    """Return the names of all topics that begin with `prefix`, without it."""
-    async with _admin(kafka) as admin:
-        return [name.removeprefix(prefix) for name in await admin.list_topics() if name.startswith(prefix)]
-
-
 class Producer:
     """An acks=all, zstd producer over `create_batch`/`send_batch`. Idempotent where the broker can."""
 
@@ -174,15 +98,15 @@ class Producer:
                 retry_backoff_ms=50,
             )
             try:
-                await asyncio.wait_for(_start(client, kafka), START_SECONDS)
+                await asyncio.wait_for(start(client, kafka), START_SECONDS)
             except (KafkaError, TimeoutError) as error:
-                await _stop(client, client.client)
+                await stop(client, client.client)
                 if isinstance(error, KafkaConnectionError):
                     raise
                 if not idempotent or isinstance(error, TimeoutError):
                     raise KafkaConnectionError(f"No answer from {kafka.bootstrap_servers}: {error!r}") from error
             except asyncio.CancelledError:
-                await _stop(client, client.client)
+                await stop(client, client.client)
                 raise
             else:
                 return cls(client)
@@ -221,20 +145,7 @@ class Producer:
         for sent in self._unsent:
             if not sent.done():
                 sent.set_exception(BrokerError("The producer was given up before the broker acknowledged."))
-        await _stop(self._client, self._client.client)
-
-
-async def _stop(client: _Stops, below: AIOKafkaClient) -> None:
-    """Stop within `STOP_SECONDS`. A broker that says nothing is waited for no longer: its connections are closed."""
-    stopping = asyncio.ensure_future(client.stop())
-    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-    if not stopping.done():
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(below.close(), CUT_SECONDS)
-        await asyncio.wait({stopping}, timeout=CUT_SECONDS)
-        stopping.cancel()
-    with contextlib.suppress(Exception, asyncio.CancelledError):
-        await stopping
+        await stop(self._client, self._client.client)
 
 
 class Group(NamedTuple):
@@ -272,7 +183,7 @@ class Reader(ConsumerRebalanceListener):
     async def start(self, look: Callable[[], None] = lambda: None) -> None:
         """Join the group, which may take as long as others take to be counted as gone; `look` is called meanwhile."""
         self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
-        joining = asyncio.create_task(_start(self._client, self._kafka))
+        joining = asyncio.create_task(start(self._client, self._kafka))
         try:
             while not joining.done():
                 look()
@@ -288,9 +199,13 @@ class Reader(ConsumerRebalanceListener):
             raise BrokerError("Not connected yet.")
         await self._client.topics()
 
-    async def stop(self) -> None:
-        """Leave the group, within `STOP_SECONDS`."""
-        await _stop(self._client, self._client._client)  # noqa: SLF001 - there is no other way
+    async def stop(self) -> str | None:
+        """Leave the group, within `STOP_SECONDS`; return by what name it may still count us, None if we have left."""
+        coordinator = self._client._coordinator  # noqa: SLF001 - the client tells nobody its name
+        member, generation = getattr(coordinator, "member_id", ""), getattr(coordinator, "generation", 0)
+        left = await stop(self._client, self._client._client)  # noqa: SLF001 - there is no other way
+        # where generations begin with 0, the client does not think that it was in the group
+        return None if left and generation > 0 else member or None
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Stop reading when the client says that a rebalance begins, until the next assignment."""

@@ -1,8 +1,13 @@
-"""What the client's connections do wrong, mended: what uvloop raises, why a broker cannot be had, what is left open."""
+"""The client's starts and stops, in time, and what its connections do wrong, mended.
+
+Mended are: what uvloop raises, why a broker cannot be had, what is left open.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import conn
 from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts
@@ -11,6 +16,14 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from aiokafka.client import AIOKafkaClient
+
+    from shared.cluster import Cluster
+
+START_SECONDS = 3.0
+STOP_SECONDS = 3.0
+CUT_SECONDS = 1.0
+
 _refusals: dict[tuple[str, int], str] = {}
 
 
@@ -18,6 +31,41 @@ def refusals(bootstrap_servers: str) -> list[str]:
     """Return why brokers cannot be had, as the last attempts ended."""
     places = sorted((host, port) for host, port, _ in collect_hosts(bootstrap_servers))
     return [_refusals[each] for each in places if each in _refusals]
+
+
+class _Starts(Protocol):
+    """The client's producer, consumer and admin, which are untyped."""
+
+    async def start(self) -> None: ...
+
+
+class _Stops(Protocol):
+    """The client's producer and consumer, which are untyped."""
+
+    async def stop(self) -> None: ...
+
+
+async def start(client: _Starts, kafka: Cluster) -> None:
+    """Start a client. Raises BrokerError that says of each broker why it cannot be had."""
+    try:
+        await client.start()
+    except KafkaConnectionError as error:
+        why = "; ".join(refusals(kafka.bootstrap_servers)) or error
+        raise KafkaConnectionError(f"No broker can be had: {why}") from error
+
+
+async def stop(client: _Stops, below: AIOKafkaClient) -> bool:
+    """Stop within `STOP_SECONDS`; False where a broker said nothing, and its connections were closed."""
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if not (answered := stopping.done()):
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(below.close(), CUT_SECONDS)
+        await asyncio.wait({stopping}, timeout=CUT_SECONDS)
+        stopping.cancel()
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        await stopping
+    return answered
 
 
 _Base: Any = AIOKafkaConnection  # untyped

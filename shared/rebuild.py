@@ -27,7 +27,8 @@ from shared.db import execute, fetch
 from shared.errors import BadEvent
 from shared.evaluation import EvaluationLoop
 from shared.events import decode_event
-from shared.kafka import Group, OutOfRange, Polled, Reader, describe
+from shared.kafka import Group, OutOfRange, Polled, Reader
+from shared.kafka_admin import describe
 from shared.leases import Leases
 from shared.outbox import Relay
 from shared.produce import Publisher

@@ -124,7 +124,8 @@ class ApacheBroker:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config")
-        made = subprocess.run((*command, str(self._settings)), check=False, capture_output=True, text=True)
+        named = f"--cluster-id={cluster}"  # in one word: it may begin with a hyphen
+        command = self._java("kafka.tools.StorageTool", "format", named, "--config", str(self._settings))
+        made = subprocess.run(command, check=False, capture_output=True, text=True)
         if made.returncode:
             raise StackError(f"Apache Kafka could not format {self._data}:\n{(made.stdout + made.stderr).strip()}")

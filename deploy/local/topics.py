@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.local.processes import StackError
 from shared.events.catalog import TYPES
-from shared.kafka import BrokerError, create_topics
+from shared.kafka import BrokerError
+from shared.kafka_admin import create_topics
 from shared.settings import cluster_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from shared.cluster import Cluster
-from shared.kafka import create_topics
+from shared.kafka_admin import create_topics
 from tests.bench.rows import Measure, Row, console, interleaved, measured, rows
 from tests.bench.servers import preload
 

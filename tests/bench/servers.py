@@ -27,7 +27,8 @@ from shared.access import mint, new_key_pair
 from shared.cluster import Cluster
 from shared.database_roles import service_url
 from shared.events import Event, UsageRecorded, encode_event
-from shared.kafka import Record, create_topics
+from shared.kafka import Record
+from shared.kafka_admin import create_topics
 from shared.migrate import migrate
 from shared.produce import Publisher
 

@@ -12,8 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.topics import READ_BY
 from tests.chaos.cluster import PARTITIONS
+from tests.plugins.topics import onlooker
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from tests.chaos.cluster import Cluster
 
 Places = dict[TopicPartition, int]
@@ -89,11 +92,11 @@ async def _records(cluster: Cluster, since: Places) -> dict[str, dict[str, list[
             while await client.position(place) < end:
                 for batch in (await client.getmany(timeout_ms=500)).values():
                     for record in batch:
-                        _keep(found[place.topic][record.key.decode()], record.value)
+                        _keep(found[place.topic][(record.key or b"").decode()], record.value)
     return found
 
 
-def _keep(events: list[dict[str, Any]], value: bytes) -> None:
+def _keep(events: list[dict[str, Any]], value: Any) -> None:
     with suppress(ValueError):  # a scene may have placed a record that is no event
         events.append(json.loads(value))
 
@@ -110,10 +113,8 @@ async def unread(cluster: Cluster) -> dict[str, int]:
     return {place: records for place, records in waiting.items() if records > 0}
 
 
-def _reader(cluster: Cluster) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        bootstrap_servers=cluster.plan.bootstrap_servers, enable_auto_commit=False, request_timeout_ms=10_000
-    )
+def _reader(cluster: Cluster) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+    return onlooker(cluster.plan.bootstrap_servers)
 
 
 async def _ends(client: AIOKafkaConsumer, topics: tuple[str, ...]) -> Places:

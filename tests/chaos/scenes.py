@@ -168,6 +168,7 @@ async def overtaken_in_the_outbox(stage: Stage) -> None:
     """What was written into the outbox first is committed last, when later rows have been sent."""
     (customer,) = stage.customers()
     await stage.cluster.sql(SLOW_COMMIT)
+    await stage.cluster.sql("drop trigger if exists slow_commit on health.outbox")
     await stage.cluster.sql(TRIGGER)
     gate = await asyncpg.connect(stage.cluster.postgres.url())
     try:

@@ -9,7 +9,8 @@ import pytest
 from deploy.local.broker import Broker
 from deploy.local.ports import HOST, free_port
 from shared.cluster import Cluster
-from shared.kafka import BrokerError, create_topics, describe
+from shared.kafka import BrokerError
+from shared.kafka_admin import create_topics, describe
 from tests.chaos.proxy import Proxy
 from tests.plugins.runtime import until
 

@@ -19,7 +19,7 @@ import yaml
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import wait_for
 from shared.cluster import Cluster
-from shared.kafka import describe
+from shared.kafka_admin import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping

@@ -17,7 +17,7 @@ from services.ingest.settings import Settings
 from shared.access import mint, new_key_pair
 from shared.cluster import Cluster
 from shared.events import TYPES
-from shared.kafka import create_topics
+from shared.kafka_admin import create_topics
 from shared.service import Part, http_part
 from tests.plugins.postgres import ServiceDatabase
 

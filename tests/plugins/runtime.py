@@ -18,7 +18,8 @@ from shared.cluster import Cluster
 from shared.db import Database, execute, fetch
 from shared.errors import BadEvent
 from shared.events import Event, UsageRecorded
-from shared.kafka import Record, create_topics
+from shared.kafka import Record
+from shared.kafka_admin import create_topics
 from shared.produce import Publisher
 
 METADATA = MetaData()
@@ -91,12 +92,12 @@ def running(toy_database: Database, bootstrap_servers: str, topic_prefix: str, p
     """`async with running(toy) as runtime:` runs consumer, evaluation and relay of one replica."""
 
     @contextlib.asynccontextmanager
-    async def run(toy: Toy) -> AsyncIterator[consuming.Runtime]:
+    async def run(toy: Toy, session_seconds: int = 2) -> AsyncIterator[consuming.Runtime]:
         settings: Any = SimpleNamespace(
             kafka=Cluster(bootstrap_servers),
             topic_prefix=topic_prefix,
             partitions=PARTITIONS,
-            session_seconds=2,
+            session_seconds=session_seconds,
             inbox_time_scale=1,
         )
         service = consuming.Service("health", toy, toy, lambda *_: None, lambda _: None)  # type: ignore[arg-type,return-value]  # no HTTP here

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from deploy.local.apache import ApacheBroker
 from deploy.local.ports import HOST, free_port
 from shared.cluster import Cluster, Mechanism
-from shared.kafka import list_topics
+from shared.kafka_admin import list_topics
 from tests.plugins.certificates import Certificate, at, self_signed
 
 USER, PASSWORD = "kizuna", "correct horse"

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from deploy.local.plan import CONSUMERS
 from shared.cluster import Cluster
 from shared.events import event_key
-from shared.kafka import describe
+from shared.kafka_admin import describe
+from tests.plugins.topics import onlooker
 from tests.poison.records import COUNTED, KINDS, SKIPPED, readers
 
 if TYPE_CHECKING:
@@ -122,17 +123,13 @@ def _letters(deployment: Deployment, service: str) -> dict[Place, list[Any]]:
 async def copies(bootstrap: str, topics: Sequence[str]) -> dict[Place, list[Any]]:
     """Read dead-letter topics from the beginning to the end, by the place that each record names."""
     counts = (await describe(Cluster(bootstrap), topics)).partitions
-    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await reader.start()
     by_place = defaultdict(list)
-    try:
+    async with onlooker(bootstrap) as reader:
         reader.assign([TopicPartition(topic, n) for topic in topics for n in range(counts[topic])])
         while batches := await reader.getmany(timeout_ms=QUIET_MS):
             for record in (record for batch in batches.values() for record in batch):
                 _, topic, partition, offset = dict(record.headers)["place"].decode().rsplit("/", 3)
                 by_place[topic, int(partition), int(offset)].append(record)
-    finally:
-        await reader.stop()
     return by_place
 
 

@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from shared.cluster import Cluster
-from shared.kafka import describe, partition_of
+from shared.kafka import partition_of
+from shared.kafka_admin import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

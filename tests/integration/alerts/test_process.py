@@ -17,7 +17,8 @@ from services.alerts.delivery import LEASE
 from shared.access import new_key_pair
 from shared.cluster import Cluster
 from shared.events import Event, encode_event, topic_of
-from shared.kafka import Record, create_topics
+from shared.kafka import Record
+from shared.kafka_admin import create_topics
 from shared.produce import Publisher
 from tests.plugins.inbox import LocalInbox
 from tests.plugins.postgres import ServiceDatabase

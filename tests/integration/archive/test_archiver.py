@@ -14,7 +14,8 @@ from deploy.local.plan import APACHE, broker_kind
 from shared.archive.archiver import Archiver, Limits, Origin
 from shared.archive.heads import Head
 from shared.cluster import Cluster
-from shared.kafka import Polled, Producer, Record, create_topics
+from shared.kafka import Polled, Producer, Record
+from shared.kafka_admin import create_topics
 from tests.integration.archive.feeding import (
     PARTITIONS,
     TOPICS,

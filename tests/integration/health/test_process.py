@@ -15,7 +15,8 @@ from shared.access import mint, new_key_pair
 from shared.cluster import Cluster
 from shared.db import fetch
 from shared.events import ContactLeft, ContactUpserted, Event, encode_event, topic_of
-from shared.kafka import Record, create_topics
+from shared.kafka import Record
+from shared.kafka_admin import create_topics
 from shared.produce import Publisher
 from tests.integration.health.story import told, used
 from tests.plugins.health import HealthService

@@ -17,7 +17,7 @@ import pytest
 from deploy.local.ports import HOST, free_port
 from shared.access import mint, new_key_pair
 from shared.cluster import Cluster
-from shared.kafka import create_topics
+from shared.kafka_admin import create_topics
 from tests.plugins.ingest import PARTITIONS, TOPICS
 from tests.plugins.postgres import ServiceDatabase
 from tests.plugins.runtime import until

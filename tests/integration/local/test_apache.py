@@ -16,7 +16,8 @@ from deploy.local.plan import APACHE
 from deploy.local.processes import wait_for
 from deploy.local.standing import status
 from shared.cluster import Cluster
-from shared.kafka import Record, create_topics, describe
+from shared.kafka import Record
+from shared.kafka_admin import create_topics, describe
 from shared.produce import Publisher
 from tests.plugins.stack import NewPlan
 from tests.plugins.topics import read_values

@@ -5,7 +5,7 @@ import psutil
 from deploy.local.broker import Broker
 from deploy.local.topics import make_topics, topic_names
 from shared.cluster import Cluster
-from shared.kafka import describe
+from shared.kafka_admin import describe
 from tests.plugins.kafka import OwnBroker
 
 

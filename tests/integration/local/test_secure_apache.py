@@ -13,7 +13,8 @@ import pytest
 from deploy.local.jars import jars, java
 from shared.cluster import Cluster
 from shared.errors import NotReady
-from shared.kafka import BrokerError, Group, Polled, Producer, Reader, Record, create_topics, describe, list_topics
+from shared.kafka import BrokerError, Group, Polled, Producer, Reader, Record
+from shared.kafka_admin import create_topics, describe, list_topics
 from shared.produce import Publisher
 from tests.plugins.certificates import self_signed
 from tests.plugins.secure_kafka import SecureBroker

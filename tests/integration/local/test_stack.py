@@ -16,7 +16,7 @@ from deploy.local.ports import HOST, answers
 from deploy.local.processes import Program, StackError
 from deploy.local.standing import status
 from shared.cluster import Cluster
-from shared.kafka import describe
+from shared.kafka_admin import describe
 from tests.plugins.stack import NewPlan
 
 EVERYTHING = {"postgres", "broker", *MODULES}

@@ -13,7 +13,7 @@ import httpx
 from deploy.local.ports import free_port
 from shared.access import new_key_pair
 from shared.cluster import Cluster
-from shared.kafka import create_topics
+from shared.kafka_admin import create_topics
 from tests.plugins.runtime import until
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from services.revenue.tables import metadata
 from shared.cluster import Cluster
 from shared.db import fetch
 from shared.events import TYPES, decode_event, encode_event
-from shared.kafka import Record, create_topics
+from shared.kafka import Record
+from shared.kafka_admin import create_topics
 from tests.plugins.revenue import Revenue, revenue_over
 from tests.plugins.runtime import until
 from tests.unit.revenue import crm6

@@ -1,7 +1,10 @@
 """What the runtime does when the world breaks: another cluster, cut connections, a replica that fell asleep."""
 
 import asyncio
+import os
 import shutil
+import signal
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,7 +16,8 @@ from shared.cluster import Cluster
 from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
-from shared.kafka import BrokerError, Group, Producer, Reader, Record, create_topics
+from shared.kafka import BrokerError, Group, Producer, Reader, Record
+from shared.kafka_admin import create_topics, say_goodbye
 from shared.produce import Publisher
 from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import PARTITIONS, TOPICS, Running, Toy, effects, record, until, usage
@@ -57,6 +61,37 @@ async def test_another_cluster_is_reported_and_nothing_counts_twice(
     assert kinds == {"another_cluster"}
 
 
+async def test_a_frozen_broker_is_read_again_without_waiting_for_who_we_were(
+    running: Running, publisher: Publisher, toy_database: Database, broker: OwnBroker
+) -> None:
+    async with running(Toy(), session_seconds=10) as runtime:
+        await publish(publisher, [record(usage("a", "e1"))])
+        await has(toy_database, "e1")
+        pid = broker.program.pid()
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: runtime.consumer._left_behind)
+        os.kill(pid, signal.SIGCONT)
+        await publish(publisher, [record(usage("a", "e2"))])
+        await has(toy_database, "e1", "e2")
+        assert runtime.consumer._left_behind is None
+
+
+async def test_a_member_that_others_said_goodbye_for_is_a_member_no_more(
+    bootstrap_servers: str, topic_prefix: str, publisher: Publisher
+) -> None:
+    kafka, group = Cluster(bootstrap_servers), Group(f"{topic_prefix}group", 4)
+    reader = Reader(kafka, group, TOPICS, topic_prefix)
+    await reader.start()
+    try:
+        before = reader.generation
+        for _ in range(2):  # whom the group does not know may leave, too
+            await say_goodbye(kafka, group.name, _member(reader))
+        await until(lambda: reader.generation >= before + 2)  # its heartbeat told it, and it joined anew
+    finally:
+        await reader.stop()
+
+
 async def test_connections_that_break_are_waited_out(
     running: Running, publisher: Publisher, toy_database: Database, database_url: str
 ) -> None:
@@ -97,6 +132,11 @@ async def _cut_connections(url: str) -> None:
 async def _owners(database: Database) -> set[str]:
     async with database.snapshot() as conn:
         return {row.owner for row in await fetch(conn, "select distinct owner from lease")}
+
+
+def _member(reader: Reader) -> str:
+    coordinator: Any = reader._client._coordinator
+    return str(coordinator.member_id)
 
 
 def _name(runtime: Runtime) -> str:
