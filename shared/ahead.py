@@ -1,4 +1,4 @@
-"""Reads one batch ahead: while the database works on a batch the next is polled and opened, and never more than one.
+"""Reads ahead: while the database works on a batch the next is polled and opened; live events overtake history.
 
 What was read ahead under a former assignment is dropped: taking over begins at the stored positions again.
 """
@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.assignment import HISTORY_TOPIC
 from shared.clock import now
 from shared.deadletters import Letter
 from shared.kafka import OutOfRange
@@ -53,18 +54,24 @@ class Batch:
 
 
 class ReadAhead:
-    """Batches of an assignment in order; `judge` says what becomes of a record (None: nothing of ours)."""
+    """Batches of an assignment in order; `judge` says what becomes of a record (None: nothing of ours).
+
+    Live events and history are never in one batch. History that is read already waits while live events that came
+    after it are absorbed, once for each batch of it.
+    """
 
     def __init__(self, assignment: Assignment, judge: Judge) -> None:
         self._assignment = assignment
         self._judge = judge
-        self._reading: asyncio.Task[Batch] | None = None
-        self._generation = 0
+        self._reading: asyncio.Task[tuple[Batch, Batch]] | None = None
+        self._generation = 0  # of what is being read
+        self._waiting: tuple[int, Batch] | None = None  # history whose turn is next, and the generation it is of
 
-    def begin(self) -> asyncio.Task[Batch]:
-        """Begin to read the batch that `next` will return."""
-        self._generation = self._assignment.prepared
-        self._reading = asyncio.create_task(self._read())
+    def begin(self) -> asyncio.Task[tuple[Batch, Batch]]:
+        """Begin to read what `next` will return."""
+        if self._reading is None:
+            self._generation = self._assignment.prepared
+            self._reading = asyncio.create_task(self._read())
         return self._reading
 
     async def next(self) -> Batch | None:
@@ -75,40 +82,49 @@ class ReadAhead:
             BrokerError: the broker is in trouble.
 
         """
-        reading = self._reading or self.begin()
+        if self._waiting is not None:
+            (generation, history), self._waiting = self._waiting, None
+            return history if self._is_current(generation) else None
         try:
-            batch = await reading
-        finally:
+            live, history = await self.begin()
+        except BaseException:
             await self.drop()
-        current = self._generation == self._assignment.prepared == self._assignment.reader.generation
-        if not current:
+            raise
+        self._reading = None
+        if not self._is_current(self._generation):
             return None
-        await self._let_overtake(batch)
-        return batch
+        if not history.offsets:
+            return live
+        with contextlib.suppress(OutOfRange):  # the next poll raises it again
+            live.open(await self._assignment.reader.poll(self._assignment.live, 0, BATCH_RECORDS), self._judge)
+        if not live.offsets:
+            return history
+        self._waiting = self._generation, history
+        return live
 
     async def drop(self) -> None:
         """Forget what was read ahead."""
+        self._waiting = None
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
 
-    async def _read(self) -> Batch:
-        batch = Batch()
+    def _is_current(self, generation: int) -> bool:
+        return generation == self._assignment.prepared == self._assignment.reader.generation
+
+    async def _read(self) -> tuple[Batch, Batch]:
+        live, history = Batch(), Batch()
         polled = await self._poll()
         for start in range(0, len(polled), BREATH_RECORDS):
-            batch.open(polled[start : start + BREATH_RECORDS], self._judge)
+            part = polled[start : start + BREATH_RECORDS]
+            live.open((each for each in part if each.topic != HISTORY_TOPIC), self._judge)
+            history.open((each for each in part if each.topic == HISTORY_TOPIC), self._judge)
             await asyncio.sleep(0)
-        return batch
-
-    async def _let_overtake(self, batch: Batch) -> None:
-        """Add what has come on live topics since a batch of history was read: it does not wait for the one after."""
-        if any(place in batch.offsets for place in self._assignment.history):
-            with contextlib.suppress(OutOfRange):  # the next poll raises it again
-                batch.open(await self._assignment.reader.poll(self._assignment.live, 0, BATCH_RECORDS), self._judge)
+        return live, history
 
     async def _poll(self) -> list[Polled]:
-        """Live topics first; history fills what room they leave, so that it never delays them."""
+        """Live topics first; history fills what room they leave."""
         assignment = self._assignment
         polled = await assignment.reader.poll(assignment.live, 0, BATCH_RECORDS)
         room = BATCH_RECORDS - len(polled)

@@ -177,8 +177,9 @@ async def test_live_events_overtake_history(running: Running, publisher: Publish
         await publisher.publish([record(usage("a1", "live"))])
         await until(lambda: runtime.consumer.lag()["usage.v1"] == 1)
         toy.gate.set()
-        await until(lambda: len(toy.batches) > 1)
-    assert "live" in toy.batches[1], "it waits for the batch of history that is being written, not for one read ahead"
+        await until(lambda: sum(len(each) for each in toy.batches) == 20001)
+    assert all(each[0].startswith("h") for each in toy.batches if each != ["live"])
+    assert toy.batches[1] == ["live"], "it waits for the history that is being written, not for what was read ahead"
 
 
 class Gated(Toy):
