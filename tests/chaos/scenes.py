@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 from tests.chaos.customers import Customer
 from tests.chaos.patience import until
 from tests.chaos.reading import unread
+from tests.chaos.rest import rest
 from tests.chaos.watching import waits_for_lock
 
 if TYPE_CHECKING:
@@ -167,13 +168,15 @@ async def killed_while_sending(stage: Stage) -> None:
 async def overtaken_in_the_outbox(stage: Stage) -> None:
     """What was written into the outbox first is committed last, when later rows have been sent."""
     (customer,) = stage.customers()
+    await stage.sender.deliver(customer.arrive())
+    await rest(stage.cluster)  # nothing else about the account is to be absorbed: it would wait for the commit, too
     await stage.cluster.sql(SLOW_COMMIT)
     await stage.cluster.sql("drop trigger if exists slow_commit on health.outbox")
     await stage.cluster.sql(TRIGGER)
     gate = await asyncpg.connect(stage.cluster.postgres.url())
     try:
         await gate.execute(f"select pg_advisory_lock({GATE})")
-        await stage.sender.deliver([*customer.arrive(), customer.leave()])
+        await stage.sender.deliver([customer.leave()])
         await stage.blocked("health")
         await _dead_letter(stage, customer.name, 1)
     finally:
