@@ -26,8 +26,12 @@ help: ## Say what can be done
 demo: setup ## Watch events become scores, an NRR and an alert in Slack and mail (KEEP=1 leaves the stack up)
 	@$(BIN)/python -m deploy.local demo
 
-test: setup ## Run all tests against a real PostgreSQL and a real broker
-	@$(BIN)/python -m pytest -q --durations=10 $(PYTEST)
+# Tests mostly wait: two files run at once, each with servers of its own. What is chosen by PYTEST, or has servers that
+# others run, goes one after the other.
+WORKERS ?= $(if $(PYTEST)$(KAFKA_BOOTSTRAP_SERVERS)$(DATABASE_URL),0,2)
+
+test: setup ## Run all tests against a real PostgreSQL and a real broker (PYTEST='tests/unit -k score', WORKERS=0)
+	@$(BIN)/python -m pytest -q --durations=10 --dist=loadfile -n $(WORKERS) $(PYTEST)
 
 up: setup ## Start PostgreSQL, broker, services and inbox; return when all are ready
 	@$(BIN)/python -m deploy.local up
