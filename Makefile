@@ -31,7 +31,7 @@ demo: setup ## Watch events become scores, an NRR and an alert in Slack and mail
 WORKERS ?= $(if $(PYTEST)$(KAFKA_BOOTSTRAP_SERVERS)$(DATABASE_URL),0,2)
 
 test: setup ## Run all tests against a real PostgreSQL and a real broker (PYTEST='tests/unit -k score', WORKERS=0)
-	@$(BIN)/python -m pytest -q --durations=10 --dist=loadfile -n $(WORKERS) $(PYTEST)
+	@$(BIN)/python -m pytest -q --durations=10 --dist=loadfile --no-loadscope-reorder -n $(WORKERS) $(PYTEST)
 
 up: setup ## Start PostgreSQL, broker, services and inbox; return when all are ready
 	@$(BIN)/python -m deploy.local up
