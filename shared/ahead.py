@@ -6,7 +6,6 @@ What was read ahead under a former assignment is dropped: taking over begins at 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from shared.deadletters import Letter
 from shared.kafka import OutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from typing import TypeAlias
 
@@ -40,6 +39,11 @@ class Batch:
     offsets: dict[Place, int] = field(default_factory=dict)
     newest: dict[Place, float] = field(default_factory=dict)  # when the last record of each place was logged
     began: datetime = field(default_factory=now)
+
+    @property
+    def size(self) -> int:
+        """How many records are to be absorbed or refused."""
+        return len(self.received) + len(self.letters)
 
     def open(self, records: Iterable[Polled], judge: Judge) -> None:
         """Add records, each as what `judge` says becomes of it."""
@@ -66,13 +70,12 @@ class ReadAhead:
         self._reading: asyncio.Task[tuple[Batch, Batch]] | None = None
         self._generation = 0  # of what is being read
         self._waiting: tuple[int, Batch] | None = None  # history whose turn is next, and the generation it is of
+        self._trouble: OutOfRange | None = None  # to be raised when what was read before it has been returned
 
-    def begin(self) -> asyncio.Task[tuple[Batch, Batch]]:
-        """Begin to read what `next` will return."""
-        if self._reading is None:
-            self._generation = self._assignment.prepared
-            self._reading = asyncio.create_task(self._read())
-        return self._reading
+    def begin(self) -> None:
+        """Begin to read what `next` will return, unless that is under way, or something is in the way."""
+        if self._trouble is None:
+            self._begin()
 
     async def next(self) -> Batch | None:
         """Return the next batch (without offsets: there was nothing to read), or None where another one is to be read.
@@ -85,18 +88,12 @@ class ReadAhead:
         if self._waiting is not None:
             (generation, history), self._waiting = self._waiting, None
             return history if self._is_current(generation) else None
-        try:
-            live, history = await self.begin()
-        except BaseException:
-            await self.drop()
-            raise
-        self._reading = None
+        live, history = await self._read_already()
         if not self._is_current(self._generation):
             return None
         if not history.offsets:
             return live
-        with contextlib.suppress(OutOfRange):  # the next poll raises it again
-            live.open(await self._assignment.reader.poll(self._assignment.live, 0, BATCH_RECORDS), self._judge)
+        await self._look_again(live)
         if not live.offsets:
             return history
         self._waiting = self._generation, history
@@ -104,24 +101,55 @@ class ReadAhead:
 
     async def drop(self) -> None:
         """Forget what was read ahead."""
-        self._waiting = None
+        self._waiting = self._trouble = None
+        await self._end_reading()
+
+    def _is_current(self, generation: int) -> bool:
+        return generation == self._assignment.prepared == self._assignment.reader.generation
+
+    async def _read_already(self) -> tuple[Batch, Batch]:
+        """Return live events and history; raise what was in the way once all that was read before it is returned."""
+        if self._reading is None and self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+        try:
+            return await self._begin()
+        finally:
+            await self._end_reading()
+
+    def _begin(self) -> asyncio.Task[tuple[Batch, Batch]]:
+        if self._reading is None:
+            self._generation = self._assignment.prepared
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def _end_reading(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
 
-    def _is_current(self, generation: int) -> bool:
-        return generation == self._assignment.prepared == self._assignment.reader.generation
+    async def _look_again(self, live: Batch) -> None:
+        """Add the live events that came since `live` was read."""
+        assignment = self._assignment
+        try:
+            polled = await assignment.reader.poll(assignment.live, 0, BATCH_RECORDS - live.size)
+        except OutOfRange as error:
+            self._trouble = error
+        else:
+            await self._open(live, polled)
 
     async def _read(self) -> tuple[Batch, Batch]:
         live, history = Batch(), Batch()
         polled = await self._poll()
-        for start in range(0, len(polled), BREATH_RECORDS):
-            part = polled[start : start + BREATH_RECORDS]
-            live.open((each for each in part if each.topic != HISTORY_TOPIC), self._judge)
-            history.open((each for each in part if each.topic == HISTORY_TOPIC), self._judge)
-            await asyncio.sleep(0)
+        await self._open(live, [each for each in polled if each.topic != HISTORY_TOPIC])
+        await self._open(history, [each for each in polled if each.topic == HISTORY_TOPIC])
         return live, history
+
+    async def _open(self, batch: Batch, polled: Sequence[Polled]) -> None:
+        for start in range(0, len(polled), BREATH_RECORDS):
+            batch.open(polled[start : start + BREATH_RECORDS], self._judge)
+            await asyncio.sleep(0)
 
     async def _poll(self) -> list[Polled]:
         """Live topics first; history fills what room they leave."""
@@ -131,7 +159,8 @@ class ReadAhead:
         if room:
             try:
                 polled += await assignment.reader.poll(assignment.history, 0, room)
-            except OutOfRange:
-                if not polled:  # else it is raised again by the next poll; raising now would lose what was polled
+            except OutOfRange as error:
+                if not polled:
                     raise
+                self._trouble = error  # raising it now would lose what was polled, and the client says it once
         return polled or await assignment.reader.poll(assignment.places, IDLE_SECONDS, BATCH_RECORDS)

@@ -79,7 +79,7 @@ class Consumer:
         self._failed_in_a_row = 0
         self._history_waits = False
         self._noted = 0.0
-        self._left_behind: str | None = None  # the name by which the group may still count us
+        self._member = ""  # the name by which the group may still count us
         self.assignment: Assignment | None = None
         self.trouble: str | None = "starting"  # None while reading; shown by readiness
         self.halted = False
@@ -139,6 +139,8 @@ class Consumer:
                 await reader.start(partial(self._stand_by, reader))
                 while not stop.is_set():
                     self.beat = time.monotonic()
+                    if reader.generation != self.assignment.prepared:
+                        await ahead.drop()  # before anything is sought: it would read from there, and be dropped
                     if await self.assignment.settle():
                         await self._step(self.assignment, ahead)
                     else:
@@ -146,13 +148,17 @@ class Consumer:
         finally:
             self._leases.release()
             await ahead.drop()
-            self._left_behind = await reader.stop() or self._left_behind
+            self._member = await reader.stop() or self._member
 
     async def _take_leave(self, group: Group) -> None:
-        """Leave the group as who we were when the broker fell silent; it would wait for that one to come back."""
-        if self._left_behind:
-            await say_goodbye(self._source.kafka, group.name, self._left_behind)
-            self._left_behind = None
+        """Leave the group as who we were before; if that one could not, the group would wait for it to come back."""
+        if self._member:
+            try:
+                await say_goodbye(self._source.kafka, group.name, self._member)
+            except (BrokerError, TimeoutError) as error:
+                log.warning("goodbye_failed", error=repr(error))  # then it takes a session longer, no more
+            else:
+                self._member = ""
 
     def _stand_by(self, reader: Reader) -> None:
         """Say how a member without partitions stands: well if others have them all, not if nobody deals them out."""

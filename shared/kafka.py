@@ -199,13 +199,16 @@ class Reader(ConsumerRebalanceListener):
             raise BrokerError("Not connected yet.")
         await self._client.topics()
 
-    async def stop(self) -> str | None:
-        """Leave the group, within `STOP_SECONDS`; return by what name it may still count us, None if we have left."""
+    async def stop(self) -> str:
+        """Leave the group, within `STOP_SECONDS`. Return our name in it, "" if there was none.
+
+        Nobody knows whether we have left: the client only logs that it could not, and where generations begin with 0 it
+        does not even try.
+        """
         coordinator = self._client._coordinator  # noqa: SLF001 - the client tells nobody its name
-        member, generation = getattr(coordinator, "member_id", ""), getattr(coordinator, "generation", 0)
-        left = await stop(self._client, self._client._client)  # noqa: SLF001 - there is no other way
-        # where generations begin with 0, the client does not think that it was in the group
-        return None if left and generation > 0 else member or None
+        member = str(getattr(coordinator, "member_id", ""))
+        await stop(self._client, self._client._client)  # noqa: SLF001 - there is no other way
+        return member
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Stop reading when the client says that a rebalance begins, until the next assignment."""

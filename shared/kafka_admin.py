@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownMemberIdError, for_code
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from shared.kafka_connections import CUT_SECONDS, START_SECONDS, start
@@ -66,7 +66,9 @@ async def say_goodbye(kafka: Cluster, group: str, member: str) -> None:
     """
     async with asyncio.timeout(START_SECONDS), _admin(kafka) as admin:
         coordinator = await admin.find_coordinator(group)
-        await admin._client.send(coordinator, LeaveGroupRequest(group, member))  # noqa: SLF001 - no public way
+        answer = await admin._client.send(coordinator, LeaveGroupRequest(group, member))  # noqa: SLF001 - no public way
+    if answer.error_code not in {0, UnknownMemberIdError.errno}:
+        raise for_code(answer.error_code)(f"The group {group} has not been left.")
 
 
 @contextlib.asynccontextmanager

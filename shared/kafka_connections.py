@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shared.cluster import Cluster
 
-START_SECONDS = 3.0
+START_SECONDS = 2.0
 STOP_SECONDS = 3.0
 CUT_SECONDS = 1.0
 
@@ -54,18 +54,17 @@ async def start(client: _Starts, kafka: Cluster) -> None:
         raise KafkaConnectionError(f"No broker can be had: {why}") from error
 
 
-async def stop(client: _Stops, below: AIOKafkaClient) -> bool:
-    """Stop within `STOP_SECONDS`; False where a broker said nothing, and its connections were closed."""
+async def stop(client: _Stops, below: AIOKafkaClient) -> None:
+    """Stop within `STOP_SECONDS`. A broker that says nothing is waited for no longer: its connections are closed."""
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-    if not (answered := stopping.done()):
+    if not stopping.done():
         with contextlib.suppress(Exception):
             await asyncio.wait_for(below.close(), CUT_SECONDS)
         await asyncio.wait({stopping}, timeout=CUT_SECONDS)
         stopping.cancel()
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await stopping
-    return answered
 
 
 _Base: Any = AIOKafkaConnection  # untyped
@@ -73,6 +72,8 @@ _Base: Any = AIOKafkaConnection  # untyped
 
 class Connection(_Base):  # type: ignore[misc]  # whose base is as untyped as the client
     """The client's connection; all of the client's connections are of this kind."""
+
+    _writer = None  # until it is made
 
     def send(self, request: object, **expecting: object) -> Awaitable[object]:
         """Send a request; a connection that has just closed is the broker's trouble, as the client expects.
@@ -107,7 +108,8 @@ class Connection(_Base):  # type: ignore[misc]  # whose base is as untyped as th
     def __del__(self) -> None:
         """Close what the client dropped when it saw before the reader's task that the peer had hung up."""
         if self._writer is not None and not self.connected() and not self._loop.is_closed():
-            self._writer.close()
+            self._on_close_cb = None
+            self.close(reason=CloseReason.CONNECTION_BROKEN)  # whoever waits for an answer is told
         super().__del__()
 
 

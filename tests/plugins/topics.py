@@ -27,8 +27,8 @@ async def onlooker(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         request_timeout_ms=10_000,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
         await stop(consumer, consumer._client)

@@ -70,11 +70,11 @@ async def test_a_frozen_broker_is_read_again_without_waiting_for_who_we_were(
         pid = broker.program.pid()
         assert pid
         os.kill(pid, signal.SIGSTOP)
-        await until(lambda: runtime.consumer._left_behind)
+        await until(lambda: runtime.consumer._member)
         os.kill(pid, signal.SIGCONT)
         await publish(publisher, [record(usage("a", "e2"))])
         await has(toy_database, "e1", "e2")
-        assert runtime.consumer._left_behind is None
+        assert not runtime.consumer._member
 
 
 async def test_a_member_that_others_said_goodbye_for_is_a_member_no_more(
@@ -147,12 +147,13 @@ async def test_a_connection_whose_peer_hung_up_is_closed_when_it_is_dropped(boot
     """The client drops it, without closing it, where it sees that before the reader's task has (`_get_conn`)."""
     host, port = bootstrap_servers.split(":")
     link = await create_conn(host, int(port))
-    transport = link._writer.transport
+    transport, question = link._writer.transport, link.send(MetadataRequest([]))
     link._reader.feed_eof()
     assert not link.connected()
     del link
     assert transport.is_closing()
-    await asyncio.sleep(0)
+    with pytest.raises(BrokerError):
+        await question
 
 
 def test_a_connection_that_has_just_closed_is_the_brokers_trouble(bootstrap_servers: str) -> None:
