@@ -72,6 +72,15 @@ class ReadAhead:
         self._waiting: tuple[int, Batch] | None = None  # history whose turn is next, and the generation it is of
         self._trouble: OutOfRange | None = None  # to be raised when what was read before it has been returned
 
+    async def settle(self) -> bool:
+        """Claim and seek after a change of assignment; return whether there is anything to read.
+
+        Nothing is read on over it: that would move on from where was sought, and be dropped.
+        """
+        if self._assignment.reader.generation != self._assignment.prepared:
+            await self.drop()
+        return await self._assignment.settle()
+
     def begin(self) -> None:
         """Begin to read what `next` will return, unless that is under way, or something is in the way."""
         if self._trouble is None:

@@ -139,9 +139,7 @@ class Consumer:
                 await reader.start(partial(self._stand_by, reader))
                 while not stop.is_set():
                     self.beat = time.monotonic()
-                    if reader.generation != self.assignment.prepared:
-                        await ahead.drop()  # before anything is sought: it would read from there, and be dropped
-                    if await self.assignment.settle():
+                    if await ahead.settle():
                         await self._step(self.assignment, ahead)
                     else:
                         self._stand_by(reader)

@@ -1,5 +1,6 @@
-"""One batch is read ahead, and what was read under a former assignment is not absorbed."""
+"""What is read ahead comes in order, news before history; what was read under a former assignment is not absorbed."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,6 +42,10 @@ def judge(polled: Polled, _: object) -> Received | Letter | None:
 
 def record(offset: int, value: bytes = b"") -> Polled:
     return Polled("usage.v1", 0, offset, b"a", value, (), 0)
+
+
+def old(offset: int) -> Polled:
+    return record(offset)._replace(topic="backfill.v1")
 
 
 async def test_batches_come_in_order_judged_and_with_the_offsets_after_them() -> None:
@@ -85,6 +90,60 @@ async def test_history_that_is_gone_costs_no_live_record() -> None:
     assert [each.offset for each in found.received] == [0]
     with pytest.raises(OutOfRange):
         await reading.next()
+
+
+async def test_what_a_look_for_news_finds_out_of_range_is_raised_after_the_history_that_was_read() -> None:
+    gone = OutOfRange({("usage.v1", 0): 1})
+    reading, assignment = ahead(Log([], [old(0)], gone, [record(9)]))
+    assignment.history = ("backfill.v1",)
+    found = await reading.next()
+    assert found is not None
+    assert found.offsets == {("backfill.v1", 0): 1}
+    reading.begin()
+    await asyncio.sleep(0)
+    assert len(assignment.reader.polls) == 1, "nothing is read on: it would be lost, and the client says it once"
+    with pytest.raises(OutOfRange):
+        await reading.next()
+    found = await reading.next()
+    assert found is not None
+    assert [each.offset for each in found.received] == [9]
+
+
+async def test_news_goes_before_the_history_that_was_read_and_once_for_each_batch_of_it() -> None:
+    reading, assignment = ahead(Log([record(0)], [old(0)], [record(1)], [record(2)], [old(1)], []))
+    assignment.history = ("backfill.v1",)
+    found = []
+    for _ in range(4):
+        batch = await reading.next()
+        assert batch is not None
+        reading.begin()
+        found.append([(each.topic, each.offset) for each in batch.received])
+    live, history = "usage.v1", "backfill.v1"
+    assert found == [[(live, 0), (live, 1)], [(history, 0)], [(live, 2)], [(history, 1)]]
+
+
+async def test_nothing_is_read_on_over_a_change_of_assignment() -> None:
+    reading, assignment = ahead(Log([record(0)]))
+    ended = asyncio.Event()
+
+    async def idle(*_: object) -> list[Polled]:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    async def settle() -> bool:
+        assert ended.is_set()
+        assignment.prepared = 2
+        return True
+
+    assignment.settle = settle
+    assert await reading.next()
+    assignment.reader = SimpleNamespace(generation=1, poll=idle)
+    reading.begin()
+    await asyncio.sleep(0)
+    assignment.reader.generation = 2
+    assert await reading.settle()
 
 
 async def test_dropping_forgets_what_was_read_ahead() -> None:
