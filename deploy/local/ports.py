@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import psutil
 
 from deploy.local.processes import StackError
 
 HOST = "127.0.0.1"
+_LOWEST = 10_000
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on at the moment, chosen by the system."""
+    """Return a port that nobody listens on at the moment, and that no outgoing connection takes meanwhile."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different ports that nobody listens on at the moment, chosen by the system."""
+    """Return different ports that nobody listens on at the moment, and that no outgoing connection takes meanwhile."""
+    found: list[int] = []
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        while len(found) < count:
+            probe, port = held.enter_context(socket.socket()), _LOWEST + secrets.randbelow(_highest() - _LOWEST)
+            with suppress(OSError):
+                probe.bind((HOST, port))
+                found.append(port)
+    return found
+
+
+def _highest() -> int:
+    """Return where the ports begin that the system gives to outgoing connections; beyond all if that leaves too few."""
+    try:
+        first = int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError):
+        first = 32_768  # Linux's own choice
+    return first if first >= 2 * _LOWEST else 65_536
 
 
 def answers(port: int) -> bool:

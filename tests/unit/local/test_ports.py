@@ -1,10 +1,22 @@
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
+from deploy.local import ports
 from deploy.local.ports import HOST, answers, free_port, free_ports, require_free
 from deploy.local.processes import StackError
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "range"
+    monkeypatch.setattr(ports, "_OUTGOING", given)
+    for text, highest in (("25000\t60999\n", 25_000), ("1024\t65535\n", 65_536), (None, 32_768)):
+        given.write_text(text) if text else given.unlink()
+        assert max(free_ports(100)) < highest
 
 
 def test_a_free_port_can_be_used() -> None:
