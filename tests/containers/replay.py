@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -121,6 +122,7 @@ class Replay:
             return
         own = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "TMPDIR": tempfile.gettempdir(),
             "UV_CACHE_DIR": str(CACHE / "uv"),
             "UV_PYTHON": sys.executable,
             "UV_LINK_MODE": "hardlink",  # the same files, sooner

@@ -87,7 +87,7 @@ async def _look_on(world: World, http: httpx.AsyncClient, seen: Watched, seconds
     async def read(service: str) -> None:
         while True:
             began = time.monotonic()
-            answer = await http.get(world.url(service) + READS[service])
+            answer = await _get(http, world.url(service) + READS[service])
             seen.slowest_read = max(seen.slowest_read, time.monotonic() - began)
             seen.reads[answer.status_code] += 1
             await asyncio.sleep(PAUSE_SECONDS)
@@ -95,7 +95,7 @@ async def _look_on(world: World, http: httpx.AsyncClient, seen: Watched, seconds
     async def probe(service: str) -> None:
         while True:
             for path in ("/readyz", "/livez"):
-                answer = await http.get(world.url(service) + path)
+                answer = await _get(http, world.url(service) + path)
                 if not answer.is_success:
                     seen.named |= {f"{path} {service}: {part}" for part in answer.json()["parts"]}
             await asyncio.sleep(PAUSE_SECONDS)
@@ -103,6 +103,14 @@ async def _look_on(world: World, http: httpx.AsyncClient, seen: Watched, seconds
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await asyncio.gather(*map(read, CONSUMERS), *map(probe, SERVICES))
+
+
+async def _get(http: httpx.AsyncClient, url: str) -> httpx.Response:
+    """Ask, and ask again where the service has just closed a connection that had been idle for too long."""
+    try:
+        return await http.get(url)
+    except (httpx.ReadError, httpx.RemoteProtocolError):
+        return await http.get(url)
 
 
 async def _come_back(world: World, http: httpx.AsyncClient, seen: Watched, healed: float) -> None:
