@@ -122,6 +122,17 @@ async def test_news_goes_before_the_history_that_was_read_and_once_for_each_batc
     assert found == [[(live, 0), (live, 1)], [(history, 0)], [(live, 2)], [(history, 1)]]
 
 
+async def test_history_that_waited_is_not_absorbed_under_another_assignment() -> None:
+    reading, assignment = ahead(log := Log([record(0)], [old(0)], [], [], [old(0)], []))
+    assignment.history = ("backfill.v1",)
+    assert await reading.next()
+    log.generation = assignment.prepared = 2
+    assert await reading.next() is None
+    found = await reading.next()
+    assert found is not None
+    assert [each.topic for each in found.received] == ["backfill.v1"]
+
+
 async def test_nothing_is_read_on_over_a_change_of_assignment() -> None:
     reading, assignment = ahead(Log([record(0)]))
     ended = asyncio.Event()
