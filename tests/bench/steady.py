@@ -43,7 +43,7 @@ class Pool:
     def due(self, moment: float) -> None:
         """Send a request, or let it wait."""
         if self.free:
-            self.free.pop().send(moment)
+            self.free.popleft().send(moment)  # in turn, or a server would close those that nobody uses
         else:
             self.waiting.append(moment)
 
