@@ -64,7 +64,7 @@ $(CONTAINERS): $(shell git ls-files -- .dockerignore docker-compose.yml pyprojec
 format: setup ## Format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
 
-hang: setup ## Freeze or silence what the services need while 200 clients post: does anything hang? (SECONDS=60)
+hang: setup ## Freeze or silence what the services need while 200 clients post: does anything hang? (SECONDS=60 CLIENTS=200 CASES= KAFKA=)
 	@$(BIN)/python -m tests.chaos.hang
 
 delivery: setup ## Fail Slack and the mail server in every way, kill alerts at each step: how does each delivery end?

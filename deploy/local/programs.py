@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.local import credentials
 from deploy.local.apache import ApacheBroker
 from deploy.local.broker import Broker
-from deploy.local.plan import APACHE, ARCHIVE, variable
+from deploy.local.plan import APACHE, ARCHIVE, EMBEDDED, variable
 from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Program
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploy.local.plan import Plan
 
 PYTHON: Final = sys.executable
+BROKERS: Final[Mapping[str, type[Broker | ApacheBroker]]] = MappingProxyType({EMBEDDED: Broker, APACHE: ApacheBroker})
 # On one machine nobody waits for a network: members that vanish are noticed sooner, and usage is looked at more often.
 _PACE: Final = MappingProxyType(
     {"KIZUNA_SESSION_SECONDS": "4", "KIZUNA_HEALTH_USAGE_PAUSE": "15", "KIZUNA_ARCHIVE_FLUSH_SECONDS": "30"}
@@ -38,8 +39,7 @@ def postgres(plan: Plan) -> Postgres:
 
 def broker(plan: Plan) -> Broker | ApacheBroker:
     """Return the stack's own broker, which may be unused."""
-    kind = ApacheBroker if plan.broker == APACHE else Broker
-    return kind(plan.folder, plan.ports["kafka"])
+    return BROKERS[plan.broker](plan.folder, plan.ports["kafka"])
 
 
 def database_url(plan: Plan) -> str:

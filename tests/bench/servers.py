@@ -16,12 +16,11 @@ import asyncpg
 import httpx
 import psutil
 
-from deploy.local.apache import ApacheBroker
-from deploy.local.broker import Broker
-from deploy.local.plan import APACHE, broker_kind
+from deploy.local.plan import broker_kind
 from deploy.local.ports import HOST, free_port
 from deploy.local.postgres import Postgres
 from deploy.local.processes import wait_for
+from deploy.local.programs import BROKERS
 from deploy.local.topics import make_topics
 from shared.access import mint, new_key_pair
 from shared.cluster import Cluster
@@ -56,7 +55,7 @@ class Servers:
         """Start everything but health and wait until it answers."""
         self._postgres = Postgres(self.folder / "postgres", free_port(), tied=True)
         self._postgres.start()
-        kind = ApacheBroker if broker_kind(os.environ) == APACHE else Broker
+        kind = BROKERS[broker_kind(os.environ)]
         self._broker = None if self.bootstrap else kind(self.folder / "broker", free_port(), tied=True)
         if self._broker:
             self._broker.start()

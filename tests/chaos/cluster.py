@@ -18,8 +18,6 @@ import asyncpg
 import httpx
 
 from deploy.local import credentials, programs
-from deploy.local.apache import ApacheBroker
-from deploy.local.broker import Broker
 from deploy.local.plan import CONSUMERS, MODULES, PORTS, Plan
 from deploy.local.ports import HOST, free_port, free_ports
 from deploy.local.postgres import Postgres
@@ -41,10 +39,7 @@ SETTINGS: Final = {
     "KIZUNA_HEALTH_USAGE_PAUSE": "1",
     "KIZUNA_TOPIC_PREFIX": "",
 }
-
-
 STANDING: Final = ("partitions", "lag_by_topic", "trouble", "halted", "due", "outbox")
-BROKERS: Final[dict[str, type[Broker | ApacheBroker]]] = {"embedded": Broker, "apache": ApacheBroker}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,9 @@ class Cluster:
         self.proxy = Proxy(ports["kafka"])
         bootstrap = f"{HOST}:{self.proxy.port}"
         self.plan = Plan(self.folder, ports, kafka=bootstrap)
-        self.broker = BROKERS[self.kafka](self.folder, ports["kafka"], tied=True, advertised_port=self.proxy.port)
+        self.broker = programs.BROKERS[self.kafka](
+            self.folder, ports["kafka"], tied=True, advertised_port=self.proxy.port
+        )
         self.postgres = Postgres(self.folder, ports["postgres"], tied=True)
         self.http = httpx.AsyncClient(timeout=5)
         self._asking = asyncio.Lock()

@@ -1,6 +1,6 @@
 """`make hang`: every fault for SECONDS while CLIENTS keep posting, as a table; fails when a promise was not kept.
 
-CASES names some of the faults, separated by commas; LOGS a folder that gets the logs of all parts.
+CASES names some of the faults, separated by commas; KAFKA the broker; LOGS a folder that gets the logs of all parts.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ import psutil
 
 from cli.environment import parse
 from deploy.local import programs, report, stack
-from deploy.local.broker import Broker
-from deploy.local.plan import PORTS, SERVICES, Plan
+from deploy.local.plan import PORTS, SERVICES, Plan, broker_kind
 from deploy.local.ports import HOST, free_ports
 from deploy.local.postgres import Postgres
 from deploy.local.processes import StackError
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from deploy.local.apache import ApacheBroker
+    from deploy.local.broker import Broker
     from deploy.local.processes import Program
 
 PARTITIONS: Final = "4"
@@ -40,7 +41,7 @@ class World:
 
     plan: Plan
     postgres: Postgres
-    broker: Broker
+    broker: Broker | ApacheBroker
     to_postgres: Proxy
     to_broker: Proxy
     environment: Mapping[str, str]
@@ -79,11 +80,12 @@ def _up(plan: Plan) -> None:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """Run a world of one's own in `folder`; to be entered outside of a running loop."""
+    """Run a world of one's own in `folder`, on the broker that KAFKA names; to be entered outside of a running loop."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     postgres = Postgres(folder, ports["postgres"], tied=True)
     with Proxy(ports["postgres"]) as to_postgres, Proxy(ports["kafka"]) as to_broker:
-        broker = Broker(folder, ports["kafka"], tied=True, advertised_port=to_broker.port)
+        kind = programs.BROKERS[broker_kind(os.environ)]
+        broker = kind(folder, ports["kafka"], tied=True, advertised_port=to_broker.port)
         try:
             postgres.start()
             broker.start()
