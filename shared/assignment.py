@@ -8,7 +8,7 @@ import structlog
 
 from shared import positions
 from shared.clock import now
-from shared.kafka import BrokerError, Place, Reader
+from shared.kafka import BrokerError, Place
 from shared.kafka_admin import describe
 from shared.observability import POSITION_INCIDENTS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from shared.consumer import Source
     from shared.db import Database
+    from shared.kafka_reader import Reader
     from shared.leases import Leases
     from shared.positions import Stored
 

@@ -22,8 +22,9 @@ from shared.assignment import HISTORY_TOPIC, Assignment
 from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.inbox import Inbox
-from shared.kafka import BrokerError, Group, OutOfRange, Polled, Reader
+from shared.kafka import BrokerError, OutOfRange, Polled
 from shared.kafka_admin import say_goodbye
+from shared.kafka_reader import Group, Reader
 from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
 from shared.pulse import while_it_answers
 from shared.trouble import is_world_trouble

@@ -6,11 +6,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shared.kafka import BATCH_BYTES, Record
+from shared.kafka_producer import BATCH_BYTES
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
+
+    from shared.kafka import Record
 
 RECORD_OVERHEAD = 100
 

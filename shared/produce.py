@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared.errors import NotReady
-from shared.kafka import BrokerError, Producer, Record, partition_of
+from shared.kafka import BrokerError, Record, partition_of
+from shared.kafka_producer import Producer
 from shared.lanes import Lane, Parcel, Part, size_of
 from shared.observability import PRODUCE_SECONDS, PRODUCERS_REBUILT
 from shared.pulse import until_silent

@@ -27,8 +27,9 @@ from shared.db import execute, fetch
 from shared.errors import BadEvent
 from shared.evaluation import EvaluationLoop
 from shared.events import decode_event
-from shared.kafka import Group, OutOfRange, Polled, Reader
+from shared.kafka import OutOfRange, Polled
 from shared.kafka_admin import describe
+from shared.kafka_reader import Group, Reader
 from shared.leases import Leases
 from shared.outbox import Relay
 from shared.produce import Publisher

@@ -13,9 +13,9 @@ from shared.clock import now
 from shared.deadletters import Letter
 from shared.errors import NotFound
 from shared.events import event_key, known_since
-from shared.http import BIGINT, Limit, decode_number, page
 from shared.inbox import counted
 from shared.kafka import partition_of
+from shared.pages import BIGINT, Limit, decode_number, page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

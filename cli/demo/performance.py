@@ -16,6 +16,7 @@ from rich.rule import Rule
 
 from cli.client import environment, service
 from cli.demo.cast import COMPANIES, FALLEN, LEFT_BY_CHAMPION, Stage, as_history, as_live, cast_events
+from cli.demo.heard import alerts_of, delivered, latest, messages_to, sent
 from cli.demo.letters import letter
 from cli.demo.plot import Scene, scenes
 from cli.demo.waiting import until
@@ -110,17 +111,6 @@ def play(scene: Scene, out: Console, notes: Console) -> list[dict[str, Any]]:
     ]
 
 
-def delivered(scene: Scene) -> dict[str, Any] | None:
-    """Return the scene's alert once all its messages are sent."""
-    found = [alert for alert in alerts_of(scene.account) if alert["signal"] == scene.signal and not alert["historical"]]
-    return next((alert for alert in found if sent(alert)), None)
-
-
-def sent(alert: dict[str, Any]) -> bool:
-    """Whether an alert has messages and all of them are out."""
-    return bool(alert["deliveries"]) and all(delivery["state"] == "sent" for delivery in alert["deliveries"])
-
-
 def show_portfolio(stage: Stage, out: Console) -> None:
     """Show this performance's accounts, worst first; then what has no score, then who is no customer any more."""
     mine = [item for item in service("health").items("/v1/portfolio") if item["account_id"].startswith(stage.prefix)]
@@ -142,22 +132,6 @@ def show_retention(today: date, out: Console) -> None:
         for first, last in windows
     ]
     out.print(retention_table(service("revenue").get("/v1/retention", **window) for window in asked))
-
-
-def alerts_of(account: str) -> list[dict[str, Any]]:
-    """Return the alerts of an account."""
-    return list(service("alerts").items("/v1/alerts", account=account))
-
-
-def messages_to(account: str, channel: str | None = None) -> list[dict[str, Any]]:
-    """Return what arrived in the inbox about an account."""
-    found: list[dict[str, Any]] = service("inbox").get("/messages", account=account, channel=channel)["items"]
-    return found
-
-
-def latest(account: str, channel: str) -> dict[str, Any] | None:
-    """Return the last message about an account that arrived over a channel."""
-    return next(reversed(messages_to(account, channel)), None)
 
 
 def send(events: Iterable[bytes]) -> Tally:

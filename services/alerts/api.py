@@ -15,7 +15,8 @@ from services.alerts.acting import Wish
 from services.alerts.store import Stored, Wanted
 from shared.clock import now
 from shared.errors import BadRequest, NotFound
-from shared.http import Limit, caller, decode_cursor, page
+from shared.http import caller
+from shared.pages import Limit, decode_cursor, page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,66 +2,27 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query
-from pydantic import BaseModel, Field
 
 from services.health import answers, portfolio, store, usage_store
 from services.health.course import health, history
 from services.health.desk import Desk, Times, View
+from services.health.questions import FactsQuery, HistoryQuery, PortfolioQuery, Range, UsageQuery
 from services.health.rulebook import Rulebook
 from services.health.signal_api import signal_routes
 from shared.consuming import Runtime
 from shared.errors import BadRequest
-from shared.http import MOST, Kit, create_app, decode_cursor, page
+from shared.http import Kit, create_app
 from shared.moments import day
+from shared.pages import decode_cursor, page
 
 HISTORY_DAYS = 400
 DEFAULT_DAYS = 28
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2200, 12, 31)
-
-
-class FactsQuery(Times):
-    """Which measure's facts."""
-
-    measure: str
-    limit: int = Field(100, ge=1, le=MOST)
-    cursor: str | None = None
-
-
-class Range(BaseModel):
-    """Which days, both included."""
-
-    first: str | None = Field(None, alias="from")
-    last: str | None = Field(None, alias="to")
-    known_at: str | None = None
-
-
-class HistoryQuery(Range):
-    """Which days, by which definition."""
-
-    definition: str | None = None
-
-
-class UsageQuery(Range):
-    """Which days; by default all there are."""
-
-    limit: int = Field(MOST, ge=1, le=MOST)
-    cursor: str | None = None
-
-
-class PortfolioQuery(BaseModel):
-    """Which accounts (`owner` by id or e-mail address), in which order; `-` turns it round."""
-
-    owner: str | None = None
-    band: Literal["healthy", "watch", "at_risk", "critical", "unknown"] | None = None
-    tier: str | None = None
-    sort: Literal["score", "-score", "mrr", "-mrr", "name"] = "score"
-    limit: int = Field(100, ge=1, le=MOST)
-    cursor: str | None = None
 
 
 def build_api(rules: Rulebook, runtime: Runtime, kit: Kit) -> FastAPI:

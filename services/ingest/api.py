@@ -16,7 +16,8 @@ from services.ingest.origin import Origin
 from shared import deadletters
 from shared.clock import now
 from shared.errors import BadEvent, BadRequest, NotFound
-from shared.http import BIGINT, Kit, Limit, caller, check_routes, create_app, decode_cursor, decode_number, page
+from shared.http import Kit, caller, check_routes, create_app
+from shared.pages import BIGINT, Limit, decode_cursor, decode_number, page
 from shared.runtime_api import ReplayRequest, found
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import msgspec
 
 from services.ingest import segment
 from services.ingest.origin import BATCH, EVENTS, PARKED, Origin, Refusal
-from services.ingest.store import Parked, Refused
+from services.ingest.parked_store import Parked
+from services.ingest.store import Refused
 from shared.errors import BadEvent
 from shared.events import (
     ADDED_BYTES,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from services.ingest import items, store
+from services.ingest import items, parked_store, store
 from services.ingest.origin import PARKED, Origin, Refusal, traceparent
 from shared.clock import now
 from shared.errors import BadEvent, NotReady
@@ -81,13 +81,13 @@ class Waiting:
     async def _sweep(self) -> None:
         await self._release(None)
         before = now() - timedelta(days=self.settings.parked_days)
-        while rows := await store.transact(self.database, lambda conn: store.expired(conn, before)):
+        while rows := await store.transact(self.database, lambda conn: parked_store.expired(conn, before)):
             await store.transact(self.database, lambda conn: _give_up(conn, rows, _too_old(self.settings.parked_days)))
         old = now() - timedelta(days=self.settings.dead_letter_days)
         await store.transact(self.database, lambda conn: store.prune(conn, old, self.settings.dead_letters_most))
 
     async def _release(self, persons: Sequence[str] | None) -> None:
-        while rows := await store.transact(self.database, lambda conn: store.releasable(conn, persons)):
+        while rows := await store.transact(self.database, lambda conn: parked_store.releasable(conn, persons)):
             records, bad = [], []
             self.beat = time.monotonic()
             for row in rows:
@@ -96,7 +96,9 @@ class Waiting:
                 except BadEvent as error:
                     bad.append((row, error))
             await self.publisher.publish(records)
-            await store.transact(self.database, lambda conn: store.unpark(conn, [(r.source, r.event_id) for r in rows]))
+            await store.transact(
+                self.database, lambda conn: parked_store.unpark(conn, [(r.source, r.event_id) for r in rows])
+            )
             for row, reason in bad:
                 await store.transact(self.database, partial(_give_up, rows=[row], error=reason))
             log.info("parked_events_released", count=len(records))
@@ -113,7 +115,7 @@ async def _give_up(conn: AsyncConnection, rows: Sequence[Row[Any]], error: BadEv
         origin = Origin(PARKED, row.source, moment, traceparent(None))
         letters.append(items.letter(Refusal(0, row.event_id, error.code, error.message), bytes(row.event), origin))
     await store.refuse(conn, letters, moment)
-    await store.unpark(conn, [(row.source, row.event_id) for row in rows])
+    await parked_store.unpark(conn, [(row.source, row.event_id) for row in rows])
 
 
 def _too_old(days: int) -> BadEvent:

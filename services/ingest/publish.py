@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 from prometheus_client import Counter
 
-from services.ingest import items, store
-from services.ingest.origin import Answer, Origin, Refusal
+from services.ingest import items, parked_store, person_store, store
+from services.ingest.aliases import join_persons, tell_aliases
+from services.ingest.origin import Answer, Origin
 from services.ingest.plain import shortcut
-from services.ingest.segment import derived_id
+from services.ingest.work import Work
 from shared.errors import BadEvent, NotReady
-from shared.events import decode_event, encode_event
+from shared.events import encode_event
 from shared.observability import REGISTRY
 
 if TYPE_CHECKING:
@@ -36,74 +36,6 @@ EVENTS: Final = Counter("kizuna_ingest_events_total", "Events by what became of 
 for _outcome in ("accepted", "parked", "refused", "turned_away"):
     EVENTS.labels(_outcome)  # there from the start: what appears with its first count shows no increase
 ACCEPTED: Final = EVENTS.labels("accepted")
-
-
-@dataclass(slots=True)
-class Work:
-    """The events of one request, sorted by what becomes of them."""
-
-    origin: Origin
-    known: datetime
-    records: list[Record] = field(default_factory=list)  # what goes to Kafka
-    groups: list[Item] = field(default_factory=list)  # those of them that say who belongs to an account
-    unknown: list[Item] = field(default_factory=list)  # account still to be looked up
-    parked: list[Item] = field(default_factory=list)
-    aliases: list[Item] = field(default_factory=list)
-    refused: list[tuple[Refusal, bytes]] = field(default_factory=list)
-    extra: dict[str, Record] = field(default_factory=dict)  # what follows from calls, by event id
-
-    def read_all(self, raws: Sequence[bytes], plain: Sequence[Record | None]) -> None:
-        """Read the events but for those that have their record already."""
-        for index, (raw, record) in enumerate(zip(raws, plain, strict=True)):
-            if record is None:
-                self.read(index, raw)
-            else:
-                self.records.append(record)
-
-    def read(self, index: int, raw: bytes) -> None:
-        """Read one event and put it where it belongs."""
-        try:
-            item = items.read(index, raw, self.origin, self.known)
-        except BadEvent as error:
-            self.refuse(index, raw, error)
-            return
-        if item.call == "alias":
-            self.aliases.append(item)
-        elif item.account_id is None:
-            self.unknown.append(item)
-        else:
-            self.send(item)
-
-    def send(self, item: Item) -> None:
-        """Note that an event goes to Kafka."""
-        self.records.append(items.record(item.event, item.value))
-        if item.call == "group":
-            self.groups.append(item)
-
-    def refuse(self, index: int, raw: bytes, error: BadEvent) -> None:
-        """Note that an event is refused."""
-        self.refused.append((items.refusal(index, raw, error), raw))
-
-    @property
-    def joined(self) -> list[store.Membership]:
-        """Who belongs to which account since when, by this request's group calls."""
-        return [
-            store.Membership(each.person_id, each.event.time, each.account_id)
-            for each in self.groups
-            if each.person_id and each.account_id
-        ]
-
-    def answer(self, received: int) -> Answer:
-        """Return what became of the events. Who a person is counts as accepted even while nobody asked."""
-        parked = sum(not each.is_remembered for each in self.parked)
-        rejected = sorted((why for why, _ in self.refused), key=lambda why: why.index)
-        return Answer(
-            success=True,
-            received=received,
-            accepted=received - parked - len(rejected),
-            parked=parked,
-            rejected=rejected,
-        )
 
 
 class Intake:
@@ -160,14 +92,14 @@ class Intake:
             await self._publisher.publish(records)
         ACCEPTED.inc(len(work.records) + len(work.aliases))
 
-    async def _settle(self, conn: AsyncConnection, work: Work, joined: Sequence[store.Membership]) -> None:
+    async def _settle(self, conn: AsyncConnection, work: Work, joined: Sequence[person_store.Membership]) -> None:
         """Write and look up what needs the database; group and alias calls first, they count for their neighbours."""
         if joined:
-            await store.remember(conn, joined)
+            await person_store.remember(conn, joined)
         if work.aliases:
-            await _join_persons(conn, work)
+            await join_persons(conn, work)
         if joined or work.aliases:
-            await _tell_aliases(conn, work, joined)
+            await tell_aliases(conn, work, joined)
         if work.unknown:
             await self._find_accounts(conn, work)
         if work.refused:
@@ -175,7 +107,7 @@ class Intake:
             await store.refuse(conn, letters, work.known)
 
     async def _find_accounts(self, conn: AsyncConnection, work: Work) -> None:
-        found = await store.accounts(conn, [(each.person_id or "", each.event.time) for each in work.unknown])
+        found = await person_store.accounts(conn, [(each.person_id or "", each.event.time) for each in work.unknown])
         lost = []
         for item, account in zip(work.unknown, found, strict=True):
             if account is None:
@@ -183,14 +115,16 @@ class Intake:
             else:
                 work.send(_with_account(item, account))
         if lost:
-            parked = await store.park(conn, [items.waiting(each) for each in lost], work.known, self._parked_most)
+            parked = await parked_store.park(
+                conn, [items.waiting(each) for each in lost], work.known, self._parked_most
+            )
             for item, waits in zip(lost, parked, strict=True):
                 if waits:
                     work.parked.append(item)
                 else:
                     work.refuse(item.index, item.raw, _full(self._parked_most))
 
-    def _tell(self, work: Work, joined: Sequence[store.Membership]) -> None:
+    def _tell(self, work: Work, joined: Sequence[person_store.Membership]) -> None:
         # Of those who were parked, too: their group call may have come in between by another connection.
         waiting = [*work.aliases, *work.parked]
         persons = {each.person_id for each in joined} | {each.person_id for each in waiting if each.person_id}
@@ -208,34 +142,6 @@ class Intake:
                 event_id=first.id,
                 code=first.code,
             )
-
-
-async def _join_persons(conn: AsyncConnection, work: Work) -> None:
-    ids = sorted({each for item in work.aliases for each in _ids(item)})
-    known = await store.people(conn, ids)
-    kept = []
-    for item in work.aliases:
-        try:
-            known.join(*_ids(item))
-        except BadEvent as error:
-            work.refuse(item.index, item.raw, error)
-        else:
-            kept.append(item)
-    work.aliases = kept
-    await store.merge(conn, known, [store.Alias(*_ids(item), item.value) for item in kept])
-
-
-async def _tell_aliases(conn: AsyncConnection, work: Work, joined: Sequence[store.Membership]) -> None:
-    rows = await store.aliases_to_tell(conn, [each.person_id or "" for each in work.aliases], joined)
-    named = [(item.value, item.account_id) for item in work.aliases if item.account_id is not None]
-    for raw, account in [*((bytes(row.event), row.account_id) for row in rows), *named]:
-        said = decode_event(raw)
-        event = msgspec.structs.replace(said, id=derived_id(said.id, account), subject=account, recordedtime=work.known)
-        work.extra[event.id] = items.record(event, encode_event(event))
-
-
-def _ids(item: Item) -> tuple[str, str]:
-    return item.previous_id or "", item.person_id or ""
 
 
 def _with_account(item: Item, account: str) -> Item:

@@ -15,9 +15,10 @@ from services.revenue.retention import retention
 from services.revenue.store import Window
 from shared.clock import now
 from shared.errors import BadRequest
-from shared.http import MOST, create_app, decode_cursor, page
+from shared.http import create_app
 from shared.kafka import partition_of
 from shared.moments import day, moment
+from shared.pages import MOST, decode_cursor, page
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

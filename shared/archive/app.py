@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared.archive.archiver import Archiver, Limits, Origin
 from shared.archive.store import Store
-from shared.http import probes
 from shared.observability import ARCHIVE_HELD, ARCHIVE_UNREAD, configure_logging
+from shared.probes import probes
 from shared.service import Part, http_part, serve
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from shared.archive.names import chain_of, life_of
 from shared.archive.segment import Segment
 from shared.archive.store import StoreTrouble
 from shared.events.catalog import TYPES
-from shared.kafka import BrokerError, Group, OutOfRange, Reader
+from shared.kafka import BrokerError, OutOfRange
 from shared.kafka_admin import describe, list_topics
+from shared.kafka_reader import Group, Reader
 from shared.observability import ARCHIVE_COLLISIONS, ARCHIVE_FILES, ARCHIVED, POSITION_INCIDENTS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from shared.events.customer import (
     TicketClosed,
     TicketOpened,
 )
-from shared.events.decode import ADDED_BYTES, MAX_BYTES, MAX_DEPTH, check_bytes, decode_event, decode_untrusted
+from shared.events.decode import ADDED_BYTES, decode_event, decode_untrusted
 from shared.events.derived import (
     Alert,
     AlertAcknowledged,
@@ -40,6 +40,7 @@ from shared.events.fields import EventData, Money
 from shared.events.raw import identity, known_since, named_in
 from shared.events.refusal import CODES
 from shared.events.usage import UsageRecorded
+from shared.events.whole import MAX_BYTES, MAX_DEPTH, check_bytes
 
 __all__ = [
     "ADDED_BYTES",

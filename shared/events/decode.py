@@ -1,7 +1,5 @@
 """Owns the door: bytes become an Event in full, or a BadEvent that says why not. Nothing else comes out of here."""
 
-import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -12,9 +10,8 @@ from shared.events.catalog import TYPES, EventType, known_type
 from shared.events.envelope import Envelope, Event, Recorded
 from shared.events.fields import FIRST_YEAR, LAST_YEAR, Instant
 from shared.events.refusal import refusal
+from shared.events.whole import MAX_BYTES, check_bytes
 
-MAX_BYTES: Final = 64 * 1024
-MAX_DEPTH: Final = 64
 ADDED_BYTES: Final = 8 * 1024
 """What ingest may add to an event of MAX_BYTES: the envelope around a call, times and the partition key, escaped."""
 
@@ -90,39 +87,6 @@ def _event(envelope: Envelope, time: datetime, recorded: datetime) -> Event:
     )
 
 
-def check_bytes(raw: bytes, most: int = MAX_BYTES) -> None:
-    """Check what holds for every part of a JSON text, known or free, by decoding all of it. Raises BadEvent."""
-    if len(raw) > most:
-        raise BadEvent("too_large", f"the event has {len(raw)} bytes: at most {MAX_BYTES} are allowed")
-    if raw.find(b"\\u0000") >= 0 and _ESCAPED_NUL.search(raw):
-        raise BadEvent("nul", "the event holds a NUL character: remove it")
-    whole = _whole(raw)
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(whole):
-        raise BadEvent("too_deep", f"the event is nested too deep: at most {MAX_DEPTH} levels are allowed")
-
-
-def _whole(raw: bytes) -> object:
-    try:
-        return _WHOLE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if b"\0" in raw:
-            raise BadEvent("nul", "the event holds a NUL character: remove it") from None
-        if "truncated" in str(error) and not raw.endswith(_PADDING):
-            return _whole(raw + _PADDING)
-        raise refusal(error) from None
-
-
-def _is_deep(whole: object) -> bool:
-    level = [whole]
-    for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
-    return bool(level)
-
-
-def _children(container: Any) -> Iterable[object]:
-    return container.values() if isinstance(container, dict) else container
-
-
 def _instant(field: str, value: datetime) -> datetime:
     if FIRST_YEAR <= value.year <= LAST_YEAR:
         if value.tzinfo is UTC:
@@ -156,9 +120,6 @@ def _decode(decoder: "msgspec.json.Decoder[_T]", raw: bytes | msgspec.Raw, at: s
         raise refusal(error, at) from None
 
 
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_PADDING = b" " * 12  # the decoder looks that far ahead before it tells half of a surrogate pair from a cut-off text
-_WHOLE: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _FIELDS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORDED = msgspec.json.Decoder(Recorded)
 _UNTRUSTED = msgspec.json.Decoder(_Untrusted)

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from shared.events.catalog import TYPES, EventType
-from shared.events.decode import MAX_BYTES, MAX_DEPTH
 from shared.events.envelope import Recorded
 from shared.events.refusal import CODES
+from shared.events.whole import MAX_BYTES, MAX_DEPTH
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "events"
 SUFFIX: Final = ".schema.json"

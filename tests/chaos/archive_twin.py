@@ -19,7 +19,8 @@ from shared.archive.heads import Head, Heads
 from shared.archive.names import chain_of
 from shared.archive.settings import Settings
 from shared.archive.store import Store
-from shared.kafka import Place, Reader
+from shared.kafka import Place
+from shared.kafka_reader import Reader
 from shared.service import run_process
 
 WRITTEN = "a_zombie_has_written"

@@ -15,8 +15,8 @@ from deploy.local.ports import free_port
 from deploy.local.processes import Program
 from shared.archive.store import Store
 from shared.cluster import Cluster
-from shared.kafka import Producer
 from shared.kafka_admin import create_topics
+from shared.kafka_producer import Producer
 from tests.integration.archive.feeding import PARTITIONS, TOPICS, Feed, NewArchiver
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from deploy.local.processes import Program
 from shared.archive.lines import records_of
 from shared.archive.names import Name
-from shared.kafka import Polled, Producer, Record
+from shared.kafka import Polled, Record
 from tests.plugins.runtime import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.archive.store import Store
+    from shared.kafka_producer import Producer
 
 NewArchiver = Callable[..., Program]
 

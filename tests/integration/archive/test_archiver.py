@@ -14,8 +14,9 @@ from deploy.local.plan import APACHE, broker_kind
 from shared.archive.archiver import Archiver, Limits, Origin
 from shared.archive.heads import Head
 from shared.cluster import Cluster
-from shared.kafka import Polled, Producer, Record
+from shared.kafka import Polled, Record
 from shared.kafka_admin import create_topics
+from shared.kafka_producer import Producer
 from tests.integration.archive.feeding import (
     PARTITIONS,
     TOPICS,

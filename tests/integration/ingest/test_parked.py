@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest import store
-from services.ingest.store import Membership
+from services.ingest import person_store
+from services.ingest.person_store import Membership
 from shared.db import execute
 from tests.plugins.ingest import Ingest, StartIngest
 from tests.plugins.runtime import until
@@ -139,7 +139,7 @@ async def test_what_waits_too_long_becomes_a_dead_letter_that_can_be_tried_again
 async def test_a_sweep_finds_what_nobody_was_woken_for(ingest: Ingest, read_topic: ReadTopic) -> None:
     await send(ingest, *(track("u", f"t{n}") for n in range(3)))
     async with ingest.app.database.transaction() as conn:
-        await store.remember(conn, [Membership("u", START, "a1")])
+        await person_store.remember(conn, [Membership("u", START, "a1")])
     await ingest.app.waiting._sweep()
     assert len(await read_topic("usage.v1", 3)) == 3
 
@@ -166,14 +166,14 @@ async def test_accounts_are_found_by_the_rule(seed: int, ingest: Ingest) -> None
         (random.choice([*people, "nobody"]), START + timedelta(days=random.randrange(-2, 11))) for _ in range(100)
     ]
     async with ingest.app.database.transaction() as conn:
-        await store.remember(conn, memberships)
-        found = await store.accounts(conn, wanted)
-        known = await store.people(conn, ["p0", "p1", "p2"])
+        await person_store.remember(conn, memberships)
+        found = await person_store.accounts(conn, wanted)
+        known = await person_store.people(conn, ["p0", "p1", "p2"])
         known.join("p0", "p1")
         known.join("p2", "p1")
-        pairs = [store.Alias("p0", "p1", b""), store.Alias("p2", "p1", b"")]
-        await store.merge(conn, known, pairs)
-        joined = await store.accounts(conn, wanted)
+        pairs = [person_store.Alias("p0", "p1", b""), person_store.Alias("p2", "p1", b"")]
+        await person_store.merge(conn, known, pairs)
+        joined = await person_store.accounts(conn, wanted)
     assert found == [account_by_the_rule(memberships, {person}, when) for person, when in wanted]
     one = {"p0", "p1", "p2"}
     assert joined == [

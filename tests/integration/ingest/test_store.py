@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import items, queries, store
+from services.ingest import items, person_store, queries, store
 from services.ingest.origin import EVENTS, Origin, Refusal
 from shared.db import Database, fetch
 from shared.errors import NotReady
@@ -73,7 +73,7 @@ async def test_no_transaction_is_half_done(ingest: Ingest) -> None:
     database = ingest.app.database
 
     async def work(conn: AsyncConnection) -> None:
-        await store.remember(conn, [store.Membership("u", START, "a")])
+        await person_store.remember(conn, [person_store.Membership("u", START, "a")])
         raise ValueError("our code is bad")
 
     with pytest.raises(ValueError, match="our code"):

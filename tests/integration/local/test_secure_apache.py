@@ -13,8 +13,10 @@ import pytest
 from deploy.local.jars import jars, java
 from shared.cluster import Cluster
 from shared.errors import NotReady
-from shared.kafka import BrokerError, Group, Polled, Producer, Reader, Record
+from shared.kafka import BrokerError, Polled, Record
 from shared.kafka_admin import create_topics, describe, list_topics
+from shared.kafka_producer import Producer
+from shared.kafka_reader import Group, Reader
 from shared.produce import Publisher
 from tests.plugins.certificates import self_signed
 from tests.plugins.secure_kafka import SecureBroker

@@ -16,8 +16,10 @@ from shared.cluster import Cluster
 from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
-from shared.kafka import BrokerError, Group, Producer, Reader, Record
+from shared.kafka import BrokerError, Record
 from shared.kafka_admin import create_topics, say_goodbye
+from shared.kafka_producer import Producer
+from shared.kafka_reader import Group, Reader
 from shared.produce import Publisher
 from tests.plugins.kafka import OwnBroker
 from tests.plugins.runtime import PARTITIONS, TOPICS, Running, Toy, effects, record, until, usage

@@ -18,7 +18,7 @@ from slack_sdk.models.blocks import Block
 from deploy.local.inbox.blockkit import faults_of, too_long
 from services.alerts.channel import Reference
 from services.alerts.channels import blocks
-from services.alerts.channels.email import compose
+from services.alerts.channels.mail import compose
 from services.alerts.content import Topic, Writer
 from services.alerts.directory import Account
 from services.alerts.episode import Said, fold

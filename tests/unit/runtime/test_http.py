@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from shared.access import Access, mint, new_key_pair
 from shared.errors import BadRequest, NotReady
-from shared.http import Kit, Limit, caller, check_routes, create_app, decode_cursor, decode_number, encode_cursor, page
+from shared.http import Kit, caller, check_routes, create_app
+from shared.pages import Limit, decode_cursor, decode_number, encode_cursor, page
 from shared.roles import ROLES
 
 PRIVATE, PUBLIC = new_key_pair()
