@@ -68,8 +68,7 @@ class ReadAhead:
         self._assignment = assignment
         self._judge = judge
         self._reading: asyncio.Task[tuple[Batch, Batch]] | None = None
-        self._generation = 0  # of what is being read
-        self._waiting: tuple[int, Batch] | None = None  # history whose turn is next, and the generation it is of
+        self._waiting: Batch | None = None  # history whose turn is next
         self._trouble: OutOfRange | None = None  # to be raised when what was read before it has been returned
 
     async def settle(self) -> bool:
@@ -77,7 +76,7 @@ class ReadAhead:
 
         Nothing is read on over it: that would move on from where was sought, and be dropped.
         """
-        if self._assignment.reader.generation != self._assignment.prepared:
+        if not self._is_settled():
             await self.drop()
         return await self._assignment.settle()
 
@@ -95,17 +94,17 @@ class ReadAhead:
 
         """
         if self._waiting is not None:
-            (generation, history), self._waiting = self._waiting, None
-            return history if self._is_current(generation) else None
+            history, self._waiting = self._waiting, None
+            return history if self._is_settled() else None
         live, history = await self._read_already()
-        if not self._is_current(self._generation):
+        if not self._is_settled():
             return None
         if not history.offsets:
             return live
         await self._look_again(live)
         if not live.offsets:
             return history
-        self._waiting = self._generation, history
+        self._waiting = history
         return live
 
     async def drop(self) -> None:
@@ -113,8 +112,8 @@ class ReadAhead:
         self._waiting = self._trouble = None
         await self._end_reading()
 
-    def _is_current(self, generation: int) -> bool:
-        return generation == self._assignment.prepared == self._assignment.reader.generation
+    def _is_settled(self) -> bool:
+        return self._assignment.prepared == self._assignment.reader.generation
 
     async def _read_already(self) -> tuple[Batch, Batch]:
         """Return live events and history; raise what was in the way once all that was read before it is returned."""
@@ -128,7 +127,6 @@ class ReadAhead:
 
     def _begin(self) -> asyncio.Task[tuple[Batch, Batch]]:
         if self._reading is None:
-            self._generation = self._assignment.prepared
             self._reading = asyncio.create_task(self._read())
         return self._reading
 

@@ -31,6 +31,12 @@ class Log:
 
 def ahead(log: Log) -> tuple[ReadAhead, Any]:
     assignment: Any = SimpleNamespace(reader=log, prepared=1, live=("usage.v1",), history=(), places=("usage.v1",))
+
+    async def settle() -> bool:
+        assignment.prepared = log.generation
+        return True
+
+    assignment.settle = settle
     return ReadAhead(assignment, judge), assignment
 
 
@@ -61,12 +67,16 @@ async def test_batches_come_in_order_judged_and_with_the_offsets_after_them() ->
     assert first.began <= second.began
 
 
-async def test_what_was_read_under_a_former_assignment_is_dropped() -> None:
-    reading, assignment = ahead(log := Log([record(0)], [record(7)], [record(3)]))
+@pytest.mark.parametrize("asked", [True, False], ids=["a batch was asked for", "it was settled at once"])
+async def test_what_was_read_under_a_former_assignment_is_dropped(*, asked: bool) -> None:
+    reading, _ = ahead(log := Log([record(0)], [record(7)], [record(3)]))
     assert await reading.next()
     reading.begin()
-    log.generation = assignment.prepared = 2
-    assert await reading.next() is None
+    await asyncio.sleep(0)
+    log.generation = 2
+    if asked:
+        assert await reading.next() is None
+    assert await reading.settle()
     found = await reading.next()
     assert found is not None
     assert [each.offset for each in found.received] == [3]
@@ -122,15 +132,18 @@ async def test_news_goes_before_the_history_that_was_read_and_once_for_each_batc
     assert found == [[(live, 0), (live, 1)], [(history, 0)], [(live, 2)], [(history, 1)]]
 
 
-async def test_history_that_waited_is_not_absorbed_under_another_assignment() -> None:
-    reading, assignment = ahead(log := Log([record(0)], [old(0)], [], [], [old(0)], []))
+@pytest.mark.parametrize("asked", [True, False], ids=["a batch was asked for", "it was settled at once"])
+async def test_history_that_waited_is_not_absorbed_under_another_assignment(*, asked: bool) -> None:
+    reading, assignment = ahead(log := Log([record(0)], [old(7)], [], [], [old(3)], []))
     assignment.history = ("backfill.v1",)
     assert await reading.next()
-    log.generation = assignment.prepared = 2
-    assert await reading.next() is None
+    log.generation = 2
+    if asked:
+        assert await reading.next() is None
+    assert await reading.settle()
     found = await reading.next()
     assert found is not None
-    assert [each.topic for each in found.received] == ["backfill.v1"]
+    assert [each.offset for each in found.received] == [3]
 
 
 async def test_nothing_is_read_on_over_a_change_of_assignment() -> None:
