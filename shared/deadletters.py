@@ -11,6 +11,7 @@ from shared import outbox
 from shared.db import execute, fetch, fetch_one
 from shared.events import identity, known_since
 from shared.kafka import Polled
+from shared.kafka_admin import RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from shared.errors import BadEvent
 
 SHOWN_BYTES = 2000
+_SENDABLE = f"""replayable and topic is not null and record_value is not null
+    and octet_length(record_value) + coalesce(octet_length(record_key), 0) <= {RECORD_BYTES}"""
+"""What is larger was compressed better than we would, and might be refused for ever, with all that waits behind it."""
 PAGE = 50
 """So many letters are replayed in one transaction: each may be as large as a record."""
 
@@ -47,6 +51,7 @@ async def write(
 ) -> list[Letter]:
     """Store letters and hand them to the outbox for `<topic>.<service>.dlq`; return those that are news.
 
+    The copy there is without key and value, and says so in a header, where they are larger than a topic surely takes.
     A letter that waits already is left as it is. One that was replayed, and comes back, waits again.
     """
     if not letters:
@@ -94,6 +99,10 @@ def _copy(letter: Letter, service: str, cluster: str) -> tuple[Any, ...]:
     record, error = letter.record, letter.error
     place = f"{cluster}/{record.topic}/{record.partition}/{record.offset}"
     headers = [("reason", error.code), ("message", _text(error.message)), ("place", place)]
+    size = len(record.key or b"") + len(record.value or b"")
+    if size > RECORD_BYTES:
+        headers.append(("omitted", f"{size} bytes of key and value: they are in the database of {service}"))
+        record = record._replace(key=None, value=None)
     return _outgoing(record, f"{record.topic}.{service}.dlq", record.value, headers)
 
 
@@ -120,9 +129,9 @@ async def listing(conn: AsyncConnection, reason: str | None, after: int, limit: 
     """Return letters with an id above `after`, oldest first, optionally of one reason."""
     rows = await fetch(
         conn,
-        """select id, topic, partition, record_offset, event_id, source, account_id, code, message,
-                  substr(record_value, 1, $4) as record_value, refused_at, replayed_at, replayable
-           from dead_letter where id > $1 and ($2::text is null or code = $2) order by id limit $3""",
+        f"""select id, topic, partition, record_offset, event_id, source, account_id, code, message,
+                  substr(record_value, 1, $4) as record_value, refused_at, replayed_at, {_SENDABLE} as sendable
+           from dead_letter where id > $1 and ($2::text is null or code = $2) order by id limit $3""",  # noqa: S608 - a constant of this file
         after,
         reason,
         limit,
@@ -133,7 +142,7 @@ async def listing(conn: AsyncConnection, reason: str | None, after: int, limit: 
 
 async def whole(conn: AsyncConnection, letter_id: int) -> dict[str, Any] | None:
     """Return one letter with every byte of its record, or None."""
-    row = await fetch_one(conn, "select * from dead_letter where id = $1", letter_id)
+    row = await fetch_one(conn, f"select *, {_SENDABLE} as sendable from dead_letter where id = $1", letter_id)  # noqa: S608
     return row and {**_shown(row), "key": _exact(row.record_key), "value": _exact(row.record_value)}
 
 
@@ -150,7 +159,7 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
         "account_id": row.account_id,
         "refused_at": row.refused_at.isoformat(),
         "replayed_at": row.replayed_at.isoformat() if row.replayed_at else None,
-        "replayable": row.replayable,
+        "replayable": row.sendable,
         "value": bytes(row.record_value or b"")[:SHOWN_BYTES].decode("utf-8", "backslashreplace"),
     }
 
@@ -173,10 +182,10 @@ async def candidates(
     """Return the next `PAGE` letters that wait for a replay, by id, each as the record that was refused."""
     rows = await fetch(
         conn,
-        """select id, topic, partition, record_offset, record_key, record_value from dead_letter
-           where id > $3 and replayed_at is null and replayable and topic is not null and record_value is not null
+        f"""select id, topic, partition, record_offset, record_key, record_value from dead_letter
+           where id > $3 and replayed_at is null and {_SENDABLE}
              and ($1::text is null or code = $1) and ($2::bigint[] is null or id = any($2))
-           order by id limit $4 for update""",
+           order by id limit $4 for update""",  # noqa: S608 - a constant of this file
         reason,
         ids,
         after,

@@ -75,7 +75,10 @@ class UnsupportedMedia(KizunaError):
 
 
 class NotReady(KizunaError):
-    """The world is broken (broker, database) or the service is full: try again after `retry_after` seconds."""
+    """The world is broken (broker, database) or the service is full: try again after `retry_after` seconds.
+
+    `events`: so many were turned away with it; 1 where nobody has counted them.
+    """
 
     status = 503
     code = "not_ready"
@@ -83,6 +86,7 @@ class NotReady(KizunaError):
     def __init__(self, message: str, *, code: str | None = None, retry_after: int = 1) -> None:
         super().__init__(message, code=code)
         self.retry_after = retry_after
+        self.events = 1
 
 
 class LeaseLost(KizunaError):

@@ -13,6 +13,7 @@ import structlog
 from services.ingest import body, cloudevents, segment
 from services.ingest.keys import presented
 from services.ingest.origin import BATCH, EVENTS, Answer, Origin, traceparent
+from services.ingest.publish import TURNED_AWAY
 from shared.errors import BadRequest, Forbidden, KizunaError, NotReady, TooLarge, Unauthorized
 from shared.onewrite import WHOLE
 
@@ -73,6 +74,8 @@ class HotRoutes:
         except body.Disconnected:
             log.info("client_went_away", route=route)
         except KizunaError as error:
+            if isinstance(error, NotReady):
+                TURNED_AWAY.inc(error.events)
             await _error(send, error.status, error.code, error.message, _hints(error))
         except Exception:  # whatever is wrong with our code, the sender learns that this was not acknowledged
             log.exception("request_failed", route=route)

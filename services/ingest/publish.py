@@ -36,6 +36,7 @@ EVENTS: Final = Counter("kizuna_ingest_events_total", "Events by what became of 
 for _outcome in ("accepted", "parked", "refused", "turned_away"):
     EVENTS.labels(_outcome)  # there from the start: what appears with its first count shows no increase
 ACCEPTED: Final = EVENTS.labels("accepted")
+TURNED_AWAY: Final = EVENTS.labels("turned_away")
 
 
 class Intake:
@@ -59,24 +60,29 @@ class Intake:
         """
         plain = shortcut(origin, known, raws)
         records = [each for each in plain if each is not None]
-        if len(records) == len(raws):
-            return await self._take_plain(records)
+        try:
+            if len(records) == len(raws):
+                return await self._take_plain(records)
+            return await self._take_any(origin, raws, known, plain)
+        except NotReady as error:
+            error.events = len(raws)
+            raise
+
+    async def _take_any(
+        self, origin: Origin, raws: Sequence[bytes], known: datetime, plain: Sequence[Record | None]
+    ) -> Answer:
         work = Work(origin, known)
         work.read_all(raws, plain)
         joined = work.joined
+        if not (joined or work.unknown or work.aliases or work.refused):
+            await self._publish(work)  # which has a deadline of its own
+            return work.answer(len(raws))
         try:
-            if not (joined or work.unknown or work.aliases or work.refused):
-                await self._publish(work)  # which has a deadline of its own
-                return work.answer(len(raws))
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await store.transact(self._database, lambda conn: self._settle(conn, work, joined))
                 await self._publish(work)
         except TimeoutError:
-            EVENTS.labels("turned_away").inc(len(raws))
             raise NotReady("The events could not be stored in time. Send again.", code="not_persisted") from None
-        except NotReady:
-            EVENTS.labels("turned_away").inc(len(raws))
-            raise
         self._tell(work, joined)
         return work.answer(len(raws))
 

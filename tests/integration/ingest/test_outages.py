@@ -67,16 +67,24 @@ async def not_ready(ingest: Ingest) -> bool:
     return not await is_ready(ingest)
 
 
+async def turned_away(ingest: Ingest) -> float:
+    lines = (await ingest.http.get("/metrics")).text.splitlines()
+    name = 'kizuna_ingest_events_total{outcome="turned_away"} '
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
 async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: StartIngest, broker: OwnBroker) -> None:
     ingest = await start_ingest(kafka=Cluster(broker.bootstrap_servers))
     assert (await ingest.post("/v1/track", content=call())).status_code == 200
     assert await is_ready(ingest)
+    before = await turned_away(ingest)
     freeze = frozen(broker.program.pid())
     next(freeze)
     began = time.monotonic()
     answers = await asyncio.gather(*(ingest.post("/v1/track", content=call(messageId=f"m{n}")) for n in range(20)))
     for answer in answers:
         assert_come_again(answer, began)
+    assert await turned_away(ingest) == before + 20
     await until(lambda: not_ready(ingest))
     freeze.close()
     await until(lambda: is_ready(ingest))
@@ -100,9 +108,11 @@ async def test_without_a_database_known_keys_and_accounts_suffice(
     own_postgres.stop()
     assert (await ingest.post("/v1/track", content=call())).json()["accepted"] == 1
     waits = [call(context=...), call(type="group", groupId="a1"), call(event=...), call(type="alias", previousId="x")]
+    before = await turned_away(ingest)
     for raw in waits:
         began = time.monotonic()
         assert_come_again(await ingest.post("/v1/batch", content=b'{"batch":[%s]}' % raw), began)
+    assert await turned_away(ingest) == before + len(waits)
     wrong = await ingest.http.post("/v1/track", content=call(), headers={"x-write-key": "kz_00000000_" + "0" * 48})
     assert wrong.status_code == 401
     assert "database" in (await ingest.http.get("/readyz")).json()["parts"]

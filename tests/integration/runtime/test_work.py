@@ -1,5 +1,6 @@
 """Due accounts, dead letters and outbox: what the runtime keeps in the database."""
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from shared.deadletters import Letter
 from shared.errors import BadEvent
 from shared.evaluation import EvaluationLoop
 from shared.kafka import Polled
+from shared.kafka_admin import RECORD_BYTES
 from shared.leases import Leases
 from shared.outbox import Relay
 from shared.produce import Publisher
@@ -163,6 +165,29 @@ async def test_a_letter_is_written_once_whatever_it_holds_and_replayed_once(toy_
         rows = await fetch(conn, "select topic, value, headers from outbox order by id")
     assert [row.topic for row in rows] == ["usage.v1.health.dlq"] * 3 + ["usage.v1"] * 2
     assert NOW.isoformat().replace("+00:00", "Z").encode() in bytes(rows[-1].value)
+
+
+@pytest.mark.parametrize(
+    ("size", "omitted"), [(RECORD_BYTES - 1, False), (RECORD_BYTES, True), (2 * RECORD_BYTES, True)]
+)
+async def test_a_letter_that_its_topic_may_refuse_holds_up_nobody_behind_it(
+    toy_database: Database, publisher: Publisher, *, size: int, omitted: bool
+) -> None:
+    noise = random.Random(size).randbytes(size)  # which no compression makes smaller; the key is a byte more
+    await write(toy_database, letter(1, "too_large", noise))
+    async with toy_database.transaction() as conn:
+        await outbox.emit(conn, [(usage("behind", "a"), 0)], NOW)
+        [copy, _] = await fetch(conn, "select value, headers from outbox order by id")
+        [listed] = await deadletters.listing(conn, None, 0, 10)
+        whole = await deadletters.whole(conn, listed["id"])
+    assert bytes(copy.value) == (b"" if omitted else noise)
+    assert (f"{size + 1} bytes" in copy.headers, listed["replayable"]) == (omitted, not omitted)
+    assert whole
+    assert whole["value"]["hex"] == noise.hex(), "the database has all of it"
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    assert await Relay(toy_database, leases, publisher).relay_once() == 2
+    assert await replay(toy_database, None) == (0 if omitted else 1)
 
 
 async def test_a_letter_that_comes_back_from_a_replay_waits_again(toy_database: Database) -> None:
