@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 
@@ -17,10 +17,11 @@ from tests.chaos.hang.crowd import SOURCE, Crowd, Seen, slowest, snapshot
 from tests.chaos.hang.world import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from tests.chaos.hang.world import World
 
+T = TypeVar("T")
 WARM_SECONDS: Final = 4.0
 PAUSE_SECONDS: Final = 0.5
 BACK_SECONDS: Final = 60.0  # how long recovery is waited for; how long it may take is for the judge
@@ -82,20 +83,18 @@ async def watch(world: World, fault: str, clients: int, seconds: float) -> Watch
 
 
 async def _look_on(world: World, http: httpx.AsyncClient, seen: Watched, seconds: float) -> None:
-    """Read from every service, over and over, until the time is over."""
+    """Read from every service, and ask how it is, over and over, until the time is over."""
 
     async def read(service: str) -> None:
         while True:
-            began = time.monotonic()
-            answer = await _get(http, world.url(service) + READS[service])
-            seen.slowest_read = max(seen.slowest_read, time.monotonic() - began)
+            answer = await timed(_get(http, world.url(service) + READS[service]), seen)
             seen.reads[answer.status_code] += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def probe(service: str) -> None:
         while True:
             for path in ("/readyz", "/livez"):
-                answer = await _get(http, world.url(service) + path)
+                answer = await timed(_get(http, world.url(service) + path), seen)
                 if not answer.is_success:
                     seen.named |= {f"{path} {service}: {part}" for part in answer.json()["parts"]}
             await asyncio.sleep(PAUSE_SECONDS)
@@ -103,6 +102,15 @@ async def _look_on(world: World, http: httpx.AsyncClient, seen: Watched, seconds
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await asyncio.gather(*map(read, CONSUMERS), *map(probe, SERVICES))
+
+
+async def timed(answer: Awaitable[T], seen: Watched) -> T:
+    """Note how long an answer took, or has been waited for when that was given up."""
+    began = time.monotonic()
+    try:
+        return await answer
+    finally:
+        seen.slowest_read = max(seen.slowest_read, time.monotonic() - began)
 
 
 async def _get(http: httpx.AsyncClient, url: str) -> httpx.Response:

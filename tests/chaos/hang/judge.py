@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from deploy.local.plan import SERVICES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,11 +25,16 @@ HEADINGS: Final = (
 )
 
 
+GOOD: Final = (200, 503)
+NAMED: Final = {"broker": "broker", "postgres": "database"}
+"""What /readyz of every service has to name, by the first word of a fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """Limits in seconds, except `grown` (MB). A request ends within its deadline of 5 s and half a second more.
 
-    `codes` are the exit codes that a process may end with.
+    What cannot be done is answered with 503. `codes` are the exit codes that a process may end with.
     """
 
     request: float = 5.5
@@ -43,8 +50,11 @@ def broken(seen: Watched, promise: Promise) -> list[str]:
     for what, seconds in (("post", seen.slowest_post), ("read", seen.slowest_read)):
         if seconds > promise.request:
             found.append(f"a {what} took {seconds:.1f} s")
-    if 0 in seen.crowd:
-        found.append(f"{seen.crowd[0]} posts got no answer")
+    for what, statuses in (("posts", seen.crowd), ("reads", seen.reads)):
+        found += [
+            f"{n} {what} were answered {status or 'not at all'}" for status, n in statuses.items() if status not in GOOD
+        ]
+    found += [f"{each} was not named" for each in sorted(_to_be_named(seen.fault) - seen.named)]
     found += [f"{name} grew by {mb:.0f} MB" for name, mb in seen.grown.items() if mb > promise.grown]
     if seen.ingest_back > promise.back:
         found.append(f"the first post was acknowledged after {seen.ingest_back:.1f} s")
@@ -55,6 +65,11 @@ def broken(seen: Watched, promise: Promise) -> list[str]:
         if at > promise.end or code not in promise.codes
     ]
     return found + ([f"{len(seen.lost)} lost, e.g. {seen.lost[0]}"] if seen.lost else [])
+
+
+def _to_be_named(fault: str) -> set[str]:
+    part = NAMED.get(fault.split(maxsplit=1)[0])
+    return {f"/readyz {service}: {part}" for service in SERVICES} if part else set()
 
 
 def table(cases: Iterable[Watched], promise: Promise) -> str:
