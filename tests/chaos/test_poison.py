@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +11,24 @@ from shared import deadletters
 from shared.db import fetch
 from shared.door import Door
 from shared.events import event_key
-from tests.plugins.e2e import clean_deployment, eventually
+from tests.plugins.e2e import clean_deployment
 from tests.plugins.runtime import PARTITIONS, Running, Toy, until
 from tests.poison.corpus import corpus
-from tests.poison.judging import Findings, ask, complaints, copies
+from tests.poison.judging import Findings, complaints, copies
 from tests.poison.placing import place
 from tests.poison.records import SOURCE
+from tests.poison.remedies import halted, replayed
 from tests.poison.siege import Siege
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from shared.absorb import Received
     from shared.db import Database
     from shared.deadletters import Letter
     from shared.kafka import Polled
-    from tests.plugins.e2e import Deployment
     from tests.poison.placing import Placed
 
 
@@ -42,45 +40,8 @@ def test_every_hostile_record_is_one_dead_letter_and_nothing_else_is_touched(tmp
         assert siege.among_neighbours("a").wrong == []
         assert siege.again().wrong == []
         assert siege.under_fire("b").wrong == []
-        replayed(deployment)
-
-
-def replayed(deployment: Deployment) -> None:
-    """Replay what a replay mends, and what it does not: once each, whatever is asked twice, and nothing is lost."""
-    bad, misplaced = waiting(deployment, "bad_json"), waiting(deployment, "wrong_partition")
-    assert run(deployment, "bad_json") == {"would_replay": len(bad), "still_refused": {"bad_json": len(bad)}}
-    assert run(deployment, "wrong_partition") == {"would_replay": len(misplaced), "still_refused": {}}
-    assert (waiting(deployment, "bad_json"), waiting(deployment, "wrong_partition")) == (bad, misplaced)
-
-    began = datetime.now(UTC)
-    assert [run(deployment, "wrong_partition", "--yes")["replayed"] for _ in range(2)] == [len(misplaced), 0]
-    for moved in misplaced.values():
-        eventually(partial(deployment.counted, "health", {"id": moved["event_id"], "source": SOURCE}), 30)
-    moment = "select recorded_at from fact where event_id = any($1)"
-    rows = asyncio.run(ask(deployment, "health", moment, [each["event_id"] for each in misplaced.values()]))
-    assert len(rows) == len(misplaced)
-    assert all(row["recorded_at"] >= began for row in rows), "known as of the replay"
-    assert run(deployment, "wrong_partition", "--yes")["replayed"] == 0
-    assert waiting(deployment, "wrong_partition") == {}
-
-    assert run(deployment, "bad_json", "--yes")["replayed"] == len(bad)
-    eventually(lambda: waiting(deployment, "bad_json").keys() == bad.keys(), 30)
-    after = waiting(deployment, "bad_json")
-    assert all(after[letter]["offset"] > bad[letter]["offset"] for letter in bad)
-    assert {letter: each["value"] for letter, each in after.items()} == {n: each["value"] for n, each in bad.items()}
-    shown = deployment.say("dlq", "show", str(min(bad)), "--service", "health")
-    assert "bad_json" in shown
-    assert "partition" in shown
-
-
-def run(deployment: Deployment, reason: str, *more: str) -> Any:
-    said = deployment.say("dlq", "replay", "--service", "health", "--reason", reason, "--json", *more)
-    return json.loads(said)["health"]
-
-
-def waiting(deployment: Deployment, reason: str) -> dict[int, dict[str, Any]]:
-    items = deployment.get("health", "/v1/dead-letters", reason=reason, limit=500)["items"]
-    return {letter["id"]: letter for letter in items if letter["replayed_at"] is None}
+        assert list(replayed(deployment)) == []
+        assert list(halted(plan, deployment)) == []
 
 
 class Careless(Door):

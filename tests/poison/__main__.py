@@ -11,6 +11,7 @@ from cli.output import console, table
 from deploy.local.plan import CONSUMERS
 from tests.plugins.e2e import clean_deployment
 from tests.poison.judging import tally
+from tests.poison.remedies import halted, replayed
 from tests.poison.siege import APPLIED_SECONDS, Act, Siege, is_hostile
 
 if TYPE_CHECKING:
@@ -25,14 +26,21 @@ def main() -> int:
         for act in (siege.among_neighbours("a"), siege.again(), siege.under_fire("b")):
             acts.append(act)
             sys.stderr.write(f"  {act.name}: {len(act.wrong)} wrong\n")
+        remedies = {
+            "letters replayed by reason, dry run first, twice": list(replayed(deployment)),
+            "a handler that fails on everything, then mended": list(halted(plan, deployment)),
+        }
     if acts[0].seconds > APPLIED_SECONDS:
         acts[0].wrong.append(f"applied after {acts[0].seconds:.1f} s, promised are {APPLIED_SECONDS:.0f}")
     console().print(table(("case", "topic", *CONSUMERS), verdicts(acts[0])))
     console().print(table(("placed", "seconds>", *CONSUMERS, "wrong>"), map(summary, acts)))
+    console().print(
+        table(("remedy", "outcome"), ((name, "; ".join(wrong) or "held") for name, wrong in remedies.items()))
+    )
     for act in acts:
         for line in (*act.struck, *act.wrong):
             console().print(f"{act.name}: {line}", markup=False)
-    return 1 if any(act.wrong for act in acts) else 0
+    return 1 if any(act.wrong for act in acts) or any(remedies.values()) else 0
 
 
 def verdicts(act: Act) -> Iterator[tuple[str, ...]]:
