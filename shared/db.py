@@ -7,6 +7,7 @@ is broken off and nobody waits for a new one: an honest statement may take a min
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -29,6 +30,8 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 60
 ASK_AGAIN_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
+UNHEARD_MS = 4000
+"""So long may what we sent go without the kernel's receipt: a connection that a firewall forgot fails, it alone."""
 IDLE_SECONDS = 10
 """So long may a transaction wait for its client. One whose client is gone without a word holds its locks till then."""
 
@@ -103,6 +106,9 @@ class Database:
 
     async def _connect_anyway(self, **settings: Any) -> asyncpg.Connection:
         connection: asyncpg.Connection = await asyncpg.connect(**settings)
+        wire = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver takes no options for it
+        if wire.family in {socket.AF_INET, socket.AF_INET6}:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
         self._connections.add(connection)
         return connection
 

@@ -1,13 +1,15 @@
 """A database that is slow is waited for; one that is gone without a word is not, and is found again."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from deploy.local.ports import HOST
-from shared.db import Database, fetch_one
+from shared.db import UNHEARD_MS, Database, fetch_one
+from shared.produce import DEADLINE_SECONDS
 from shared.pulse import SILENT_SECONDS
 from shared.trouble import is_world_trouble
 from tests.chaos.proxy import Proxy
@@ -33,6 +35,18 @@ async def behind_proxy(database_url: str) -> AsyncIterator[tuple[Database, Proxy
 async def sleep(database: Database, seconds: float) -> None:
     async with database.transaction() as conn:
         await fetch_one(conn, "select pg_sleep($1)", seconds)
+
+
+async def test_the_kernel_ends_a_connection_that_swallows_what_is_sent(
+    behind_proxy: tuple[Database, Proxy],
+) -> None:
+    """No test may drop packets, so this looks whether the kernel was told; the decision says what was seen."""
+    database, _ = behind_proxy
+    async with database.snapshot() as conn:
+        driver = (await conn.get_raw_connection()).driver_connection
+        assert driver is not None
+        wire = driver._transport.get_extra_info("socket")
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNHEARD_MS < 1000 * DEADLINE_SECONDS
 
 
 async def test_a_slow_statement_is_waited_for(behind_proxy: tuple[Database, Proxy]) -> None:
