@@ -12,13 +12,15 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from deploy.local.ports import HOST
+from tests.chaos.patience import until
+from tests.chaos.wire import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ CHUNK = 256 * 1024
 RESET = struct.pack("ii", 1, 0)  # linger for no time: closing answers the peer with RST
 PATIENCE = 10.0
 BREATH_SECONDS = 0.05
+LOOK_SECONDS = 0.0005
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +38,7 @@ class Link:
 
     sides: list[asyncio.StreamWriter]
     swallowed: bool
+    talk: Talk = field(default_factory=Talk)
 
 
 class Proxy:
@@ -73,6 +77,18 @@ class Proxy:
         """Reset every connection; new ones are welcome. Return how many there were."""
         return self._do(self._cut())
 
+    @property
+    def producing(self) -> int:
+        """How many Produce requests have gone to the server, a Kafka broker, and are not answered."""
+        return sum(len(link.talk.producing) for link in list(self._links))
+
+    def cut_producing(self, seconds: float) -> tuple[int, int]:
+        """Do the same at a moment at which Produce requests are under way; return how many of them there were, too.
+
+        If there is no such moment within so many seconds, there are none, and all is cut nevertheless.
+        """
+        return self._do(self._cut_producing(seconds), seconds + PATIENCE)
+
     def refuse(self) -> None:
         """Listen no more. Connections that exist go on."""
         self._do(self._deafen())
@@ -90,8 +106,8 @@ class Proxy:
         self._seconds, self._swallows = 0.0, False
         self._do(self._listen())
 
-    def _do(self, work: Coroutine[None, None, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+    def _do(self, work: Coroutine[None, None, T], seconds: float = PATIENCE) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -114,6 +130,14 @@ class Proxy:
             for side in link.sides:
                 _reset(side)
         return count
+
+    async def _cut_producing(self, seconds: float) -> tuple[int, int]:
+        async def look() -> int:
+            return self.producing
+
+        await until(look, seconds, LOOK_SECONDS)
+        producing = self.producing
+        return await self._cut(), producing
 
     async def _end(self) -> None:
         await self._deafen()
@@ -154,14 +178,17 @@ class Proxy:
             raise
         link.sides.append(server)
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._pump(link, reader, server))
-            both.create_task(self._pump(link, behind, writer))
+            both.create_task(self._pump(link, reader, server, link.talk.ask))
+            both.create_task(self._pump(link, behind, writer, link.talk.answer))
 
-    async def _pump(self, link: Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, link: Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[bytes], None]
+    ) -> None:
         with suppress(OSError):
             while data := await source.read(CHUNK):
                 await asyncio.sleep(self._seconds)
                 if not link.swallowed:
+                    note(data)
                     sink.write(data)
                     await sink.drain()
             if not link.swallowed:

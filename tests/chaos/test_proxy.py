@@ -117,6 +117,50 @@ async def test_clients_of_the_broker_are_sent_through_the_proxy(tmp_path: Path) 
             broker.stop()
 
 
+PRODUCE, FETCH = 0, 1
+
+
+async def test_it_knows_which_produce_requests_are_unanswered() -> None:
+    """They come in pieces, several in one piece, and beside others; answers come in the order of the requests."""
+    answered, asked = asyncio.Event(), asyncio.Event()
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(request(PRODUCE, 1)) * 3)
+        asked.set()
+        await answered.wait()
+        writer.write(answer(1) + answer(2)[:5])
+        await reader.read()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(broker, HOST, 0)
+    with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+        connection = await connected(proxy)
+        said = request(PRODUCE, 1) + request(FETCH, 2) + request(PRODUCE, 3)
+        for piece in (said[:3], said[3:30], said[30:]):
+            connection[1].write(piece)
+            await connection[1].drain()
+            await asyncio.sleep(0.02)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        assert proxy.producing == 2
+        answered.set()
+        await until(lambda: proxy.producing == 1)
+        assert await asyncio.to_thread(proxy.cut_producing, PATIENCE) == (1, 1)
+        await until(lambda: not proxy.open)
+        assert await asyncio.to_thread(proxy.cut_producing, 0) == (0, 0)
+        close(connection)
+    server.close()
+    await asyncio.sleep(0.05)
+
+
+def request(kind: int, number: int) -> bytes:
+    body = kind.to_bytes(2) + b"\0\7" + number.to_bytes(4) + b"x" * 20
+    return len(body).to_bytes(4) + body
+
+
+def answer(number: int) -> bytes:
+    return (6).to_bytes(4) + number.to_bytes(4) + b"\0\0"
+
+
 async def connected(proxy: Proxy) -> Streams:
     return await asyncio.open_connection(HOST, proxy.port)
 
