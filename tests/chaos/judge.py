@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.chaos.delivery.judge import broken
 from tests.chaos.model import number
 from tests.chaos.reading import IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tests.chaos.delivery.judge import Item
     from tests.chaos.model import Model
     from tests.chaos.reading import Found
 
-MARK: Final = "This may repeat an earlier message"
 CHANNELS: Final = ("slack", "email")
+UNREST: Final = "it never came to rest: "
 
 
 @dataclass(slots=True)
@@ -45,9 +47,9 @@ class Verdict:
         return [f"{name}: {said}" for name in self.__slots__ for said in getattr(self, name)[:most]]
 
 
-def judge(model: Model, found: Found) -> Verdict:
-    """Say what is wrong with what was found."""
-    verdict = Verdict()
+def judge(model: Model, found: Found, left: str = "") -> Verdict:
+    """Say what is wrong with what was found, when this was `left` to do."""
+    verdict = Verdict(lost=[UNREST + left] if left else [])
     _usage(model, found, verdict)
     _facts(model, found, verdict)
     _ledger(model, found, verdict)
@@ -138,7 +140,7 @@ def _outgoing(model: Model, found: Found, verdict: Verdict) -> None:
 
 
 def _signals(model: Model, found: Found, verdict: Verdict) -> None:
-    """One alert for each champion who left, told on each channel, and again only with the remark that it may be so."""
+    """One alert for each champion who left, told on each channel, and again only where nobody could know."""
     for account in model.left():
         alerts = [each for each in found.alerts[account] if each["signal"] == "champion_left"]
         topics = [topic for topic in ("signals.v1", "alerts.v1") if not found.topics[topic].get(account)]
@@ -149,19 +151,26 @@ def _signals(model: Model, found: Found, verdict: Verdict) -> None:
         states = Counter(each["state"] for alert in alerts for each in alert["deliveries"])
         if states.keys() - {"sent"}:
             verdict.signals_missing.append(f"{account}: deliveries are {dict(states)}")
-        for channel in CHANNELS:
-            _told(account, channel, found.messages.get(account, ()), verdict)
+        deliveries = [each for alert in found.alerts[account] for each in alert["deliveries"]]
+        _told(account, deliveries, found.messages.get(account, ()), verdict)
     for account in set(found.messages) & set(model.accounts) - set(model.left()):
         verdict.doubled.append(f"{account}: a message without a reason: {found.messages[account][0]['text'][:80]}")
 
 
-def _told(account: str, channel: str, messages: Sequence[dict[str, Any]], verdict: Verdict) -> None:
-    told = [each for each in messages if each["channel"] == channel]
-    unmarked = [each for each in told if MARK not in str(each)]
-    if not told:
-        verdict.signals_missing.append(f"{account}: no message by {channel}")
-    if len(unmarked) > 1:
-        verdict.doubled.append(f"{account}: {len(unmarked)} messages by {channel} without the mark")
+def _told(account: str, deliveries: Sequence[Item], messages: Sequence[Item], verdict: Verdict) -> None:
+    """Slack can be asked what it has taken, so once is all. Each attempt but the last may have brought a mail."""
+    unclear = Counter[str]()
+    for each in deliveries:
+        if each["channel"] == "email" and each["repeated"]:
+            unclear["email"] += each["attempts"] - 1
+    for channel in CHANNELS:
+        came = sum(each["channel"] == channel for each in messages)
+        if not came:
+            verdict.signals_missing.append(f"{account}: no message by {channel}")
+        if came > 1 + unclear[channel]:
+            verdict.doubled.append(f"{account}: {came} messages by {channel}, {unclear[channel]} answers were unclear")
+    in_order = sorted(messages, key=lambda each: str(each["received_at"]))
+    verdict.doubled += [f"{account}: {what}" for what in broken(deliveries, in_order, unclear)]
 
 
 def _once(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

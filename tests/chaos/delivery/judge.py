@@ -15,7 +15,7 @@ Item = dict[str, Any]
 def broken(deliveries: Sequence[Item], messages: Sequence[Item], unclear: Mapping[str, int]) -> list[str]:
     """Return what is wrong. `unclear` says how many answers of a channel left it open whether a message was taken."""
     came: dict[str, list[Item]] = {each["id"]: [] for each in deliveries}
-    strangers = [each for each in messages if came.get(delivery_of(each)) is None]
+    strangers: list[Item] = []
     for each in messages:
         came.get(delivery_of(each), strangers).append(each)
     found = [f"{len(strangers)} messages belong to no delivery"] if strangers else []
