@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,17 +15,21 @@ import asyncpg
 from deploy.local.plan import APACHE, CONSUMERS
 from deploy.local.ports import answers
 from tests.chaos.cluster import SESSION_SECONDS
+from tests.chaos.outcome import LONG_RUN
 from tests.chaos.patience import until, when
-from tests.chaos.watching import WAITING, WRITING, how_many, open_work
+from tests.chaos.watching import BLOCKED, WRITING, how_many, open_work
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Mapping
 
     from tests.chaos.cluster import Cluster, Replica
     from tests.chaos.feeding import Sender
 
 LOOKS: Final = 10.0  # seconds for which a moment is sought at which there is work under way
+LOOKS_SHORT: Final = 4.0  # where there are several that may be at work
+LAST_ANSWERS: Final = 0.05  # seconds in which what was answered before a stop arrives
+ASLEEP: Final = (SESSION_SECONDS + 1, SESSION_SECONDS + 4)
+LONG_ASLEEP: Final = (22.0, 30.0)  # beyond the lease of a delivery and what the database allows an open transaction
 FROZEN: Final = (0.5, 3.0)
 LOCKED: Final = (1.0, 4.0)
 ROLL_SECONDS: Final = 60.0  # for one replica; on a busy machine the next one may have to go before it is ready
@@ -57,19 +62,15 @@ class Fault:
 
     async def kill(self) -> str:
         """SIGKILL for one replica in the middle of a transaction."""
-        victim, pid, work = await self._stopped()
+        victim, pid, work = await self._stopped(self._consumers())
         os.kill(pid, signal.SIGKILL)
         self._start_again(victim)
         return work and f"{victim.name}: {work}"
 
     async def kill_ingest(self) -> str:
         """SIGKILL for ingest while requests are under way."""
-        (ingest,) = self._cluster.of("ingest")
-        pid = self._pid(ingest)
-        await when(lambda: self._sender.waiting > 0, LOOKS)
-        os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(0.05)  # answers that were sent before arrive meanwhile
-        waiting, cut = self._sender.waiting, self._sender.cut
+        ingest, pid, waiting = await self._stopped_ingest()
+        cut = self._sender.cut
         os.kill(pid, signal.SIGKILL)
         self._start_again(ingest)
         await when(lambda: self._sender.cut > cut, LOOKS)
@@ -77,28 +78,26 @@ class Fault:
 
     async def zombie(self) -> str:
         """SIGSTOP for longer than the session time-out: others take over, then it wakes and goes on."""
-        victim, pid, work = await self._stopped()
-        before = len(self._sender.acknowledged)
-        await asyncio.sleep(SESSION_SECONDS + self.rng.uniform(1, 4))
-        os.kill(pid, signal.SIGCONT)
-        missed = len(self._sender.acknowledged) - before
-        return f"{victim.name}: {work or 'idle'}, {missed} events meanwhile" if work or missed else ""
+        return await self._asleep(self.rng.uniform(*ASLEEP))
+
+    async def long_zombie(self) -> str:
+        """SIGSTOP for longer than every fence: what it was sending, and the transaction that it had open, are over."""
+        return await self._asleep(self.rng.uniform(*LONG_ASLEEP))
 
     async def terminate(self) -> str:
-        """SIGTERM for one process, and a new start."""
-        victim = self.rng.choice([*self._cluster.of("ingest"), *self._consumers()])
-        before = len(self._sender.acknowledged)
-        waiting = self._sender.waiting
-        took = await self._restarted(victim)
-        passed = len(self._sender.acknowledged) - before
-        return f"{victim.name} took {took:.1f} s, {passed} events meanwhile" if passed or waiting else ""
+        """SIGTERM for one process in the middle of its work, and a new start."""
+        if self.rng.randrange(len(self._consumers()) + 1) == 0:
+            victim, pid, waiting = await self._stopped_ingest()
+            work = f"{waiting} requests under way" if waiting else ""
+        else:
+            victim, pid, work = await self._stopped(self._consumers())
+        took = await self._terminated(victim, pid)
+        return work and f"{victim.name} took {took:.1f} s: {work}"
 
     async def cut(self) -> str:
-        """Reset every connection to the broker."""
-        await when(lambda: self._sender.waiting > 0, LOOKS)
-        waiting = self._sender.waiting
-        count = self._cluster.proxy.cut()
-        return f"{count} connections, {waiting} requests under way" if count else ""
+        """Reset every connection to the broker while it has events to store."""
+        count, producing = await asyncio.to_thread(self._cluster.proxy.cut_producing, LOOKS)
+        return f"{count} connections, {producing} Produce requests unanswered" if producing else ""
 
     async def freeze(self) -> str:
         """Stop the broker for a while."""
@@ -107,23 +106,25 @@ class Fault:
         os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(self.rng.uniform(*FROZEN))
-            waiting = self._sender.waiting
+            producing = self._cluster.proxy.producing
         finally:
             os.kill(pid, signal.SIGCONT)
-        return f"{waiting} requests waited for it" if waiting else ""
+        return f"{producing} Produce requests waited for it" if producing else ""
 
     async def kill_broker(self) -> str:
         """SIGKILL for a broker that keeps on disk what it has acknowledged, and a new start."""
-        program = self._cluster.broker.program
+        proxy, program = self._cluster.proxy, self._cluster.broker.program
         pid = program.pid()
         assert pid is not None
-        await when(lambda: self._sender.waiting > 0, LOOKS)
-        waiting = self._sender.waiting
+        await when(lambda: proxy.producing > 0, LOOKS)
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(LAST_ANSWERS)
+        producing = proxy.producing
         os.kill(pid, signal.SIGKILL)
         await when(lambda: program.pid() is None, ROLL_SECONDS)
         program.start()
         await when(lambda: answers(self._cluster.broker.port), ROLL_SECONDS)
-        return f"{waiting} requests were under way" if waiting else ""
+        return f"{producing} Produce requests were unanswered" if producing else ""
 
     async def postgres(self) -> str:
         """Stop PostgreSQL without letting it finish anything (`pg_ctl stop -m immediate`), and start it again."""
@@ -146,29 +147,30 @@ class Fault:
             async with connection.transaction():
                 await connection.execute(f"lock table {table} in exclusive mode")
                 await asyncio.sleep(self.rng.uniform(*LOCKED))
-                waiting = await how_many(self._cluster, WAITING)
+                waiting = await how_many(self._cluster, BLOCKED, connection.get_server_pid())
         finally:
             await connection.close()
         return f"{table}: {waiting} sessions waited" if waiting else ""
 
     async def rolling(self) -> str:
-        """Restart every replica of one service, one after the other, as a deployment does."""
+        """Restart every replica of one service, one after the other, as a deployment does, in the midst of its work."""
         service = self.rng.choice(CONSUMERS)
-        before = len(self._sender.acknowledged)
+        found = []
         for replica in self._cluster.of(service):
-            await self._restarted(replica)
+            _, pid, work = await self._stopped([replica], LOOKS_SHORT)
+            await self._terminated(replica, pid)
             await until(partial(replica.ready, self._cluster.http), ROLL_SECONDS)
-        passed = len(self._sender.acknowledged) - before
-        return f"{service}: {passed} events meanwhile" if passed else ""
+            found += [work] if work else []
+        return f"{service}: {len(found)} were at work: {found[0]}" if found else ""
 
     def _consumers(self) -> list[Replica]:
         return [each for each in self._cluster.replicas if each.service in CONSUMERS]
 
-    async def _stopped(self) -> tuple[Replica, int, str]:
+    async def _stopped(self, possible: list[Replica], seconds: float = LOOKS) -> tuple[Replica, int, str]:
         """Stop a replica, if possible at a moment at which it has written what it has not committed."""
-        ends = time.monotonic() + LOOKS
+        ends = time.monotonic() + seconds
         while True:
-            victim = self.rng.choice(self._consumers())
+            victim = self.rng.choice(possible)
             pid = self._pid(victim)
             os.kill(pid, signal.SIGSTOP)
             work = await open_work(self._cluster, victim, pid)
@@ -177,8 +179,28 @@ class Fault:
             os.kill(pid, signal.SIGCONT)
             await asyncio.sleep(self.rng.uniform(0.01, 0.05))
 
-    async def _restarted(self, victim: Replica) -> float:
+    async def _stopped_ingest(self) -> tuple[Replica, int, int]:
+        """Stop ingest, if possible while it has requests to answer; return how many those are."""
+        (ingest,) = self._cluster.of("ingest")
+        pid = self._pid(ingest)
+        await when(lambda: self._sender.waiting > 0, LOOKS)
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(LAST_ANSWERS)
+        return ingest, pid, self._sender.waiting
+
+    async def _asleep(self, seconds: float) -> str:
+        victim, pid, work = await self._stopped(self._consumers())
+        before = len(self._sender.acknowledged)
+        await asyncio.sleep(seconds if work else 0)
+        os.kill(pid, signal.SIGCONT)
+        passed = len(self._sender.acknowledged) - before
+        return work and f"{victim.name} for {seconds:.0f} s: {work} {passed} events meanwhile"
+
+    async def _terminated(self, victim: Replica, pid: int) -> float:
+        """Ask one that stands still to end as soon as it goes on, and start it again; return how long it took."""
         began = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
         await asyncio.to_thread(victim.program.stop)  # how long it may take is judged elsewhere, on a quiet machine
         took = time.monotonic() - began
         victim.program.start()
@@ -195,7 +217,8 @@ class Fault:
         victim.program.start()
 
 
-KINDS: Final[Mapping[str, Callable[[Fault], Awaitable[str]]]] = {
+Kinds = dict[str, Callable[[Fault], Awaitable[str]]]
+KINDS: Final[Kinds] = {
     "kill": Fault.kill,
     "kill ingest": Fault.kill_ingest,
     "zombie": Fault.zombie,
@@ -206,10 +229,12 @@ KINDS: Final[Mapping[str, Callable[[Fault], Awaitable[str]]]] = {
     "slow database": Fault.slow_database,
     "rolling restart": Fault.rolling,
 }
-DURABLE: Final[Mapping[str, Callable[[Fault], Awaitable[str]]]] = {"kill broker": Fault.kill_broker}
+DURABLE: Final[Kinds] = {"kill broker": Fault.kill_broker}
 """What only a broker survives that has its records on disk; the embedded one would lose them by its nature."""
+LONG: Final[Kinds] = {"long zombie": Fault.long_zombie}
+"""What a short run has no time for."""
 
 
-def kinds(kafka: str) -> Mapping[str, Callable[[Fault], Awaitable[str]]]:
-    """Return the kinds of fault that a kind of broker must live through, by name."""
-    return {**KINDS, **DURABLE} if kafka == APACHE else KINDS
+def kinds(kafka: str, seconds: float) -> Kinds:
+    """Return the kinds of fault that a kind of broker must live through in so long a run, by name."""
+    return KINDS | (DURABLE if kafka == APACHE else {}) | (LONG if seconds >= LONG_RUN else {})

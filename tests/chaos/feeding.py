@@ -37,6 +37,7 @@ class Sender:
     url: str
     key: str
     acknowledged: list[Event] = field(default_factory=list)
+    offered: int = 0  # events that were posted, whatever came of it
     waiting: int = 0  # requests under way
     cut: int = 0  # requests whose connection broke before an answer came
     refused: int = 0  # requests answered 503, or not at all because nobody listened
@@ -51,6 +52,7 @@ class Sender:
 
     async def deliver(self, batch: Sequence[Event], *, twice: bool = False) -> None:
         """Post a batch until it is acknowledged, and once more where `twice`."""
+        self.offered += len(batch)
         for _ in range(1 + twice):
             if not await until(lambda: self.post(batch), GIVES_UP, AGAIN):
                 raise AssertionError(f"not acknowledged within {GIVES_UP:.0f} s")

@@ -19,7 +19,7 @@ HOUSEKEEPING: Final = re.compile(
 OPEN: Final = """select client_port, query from pg_stat_activity
                  where usename = $1 and xact_start is not null and backend_xid is not null"""
 LOCKED: Final = "select client_port from pg_stat_activity where usename = $1 and wait_event_type = 'Lock'"
-WAITING: Final = "select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock'"
+BLOCKED: Final = "select count(*)::int as n from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
 WRITING: Final = "select count(*)::int as n from pg_stat_activity where backend_xid is not null"
 DRUM: Final = """
 create schema chaos;;
@@ -56,9 +56,9 @@ async def waits_for_lock(cluster: Cluster, replica: Replica) -> bool:
     return bool({row["client_port"] for row in rows} & _ports(replica.program.pid()))
 
 
-async def how_many(cluster: Cluster, question: str) -> int:
+async def how_many(cluster: Cluster, question: str, *values: object) -> int:
     """Return the one number that a query answers with."""
-    return int((await cluster.sql(question))[0]["n"])
+    return int((await cluster.sql(question, *values))[0]["n"])
 
 
 def _ports(pid: int | None) -> set[int]:
