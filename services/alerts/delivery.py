@@ -27,6 +27,18 @@ REASON_LENGTH: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """The sole right to send a delivery, `until` a moment by the clock of whoever took it."""
+
+    token: str
+    until: datetime
+
+    def covers(self, length: timedelta, now: datetime) -> bool:
+        """Return whether what begins `now` and takes so long is over before anybody else may begin."""
+        return now + length <= self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What an attempt's outcome means. `pause` is how long the recipient must be left in peace from now."""
 

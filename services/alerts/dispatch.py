@@ -1,7 +1,9 @@
 """The loop that sends: claims deliveries, lets go of the database, speaks to a channel, then notes what came of it.
 
 Every claim is committed before the first byte goes out, and no transaction is open while it does. Whatever stops this
-process in between leaves a delivery `sending`, which becomes ambiguous once its lease has run out.
+process in between leaves a delivery `sending`, which becomes ambiguous once its lease has run out. A process that was
+held up looks at its lease last thing before it sends: what another one may have taken over it leaves alone. That it is
+held up between this look and the request can be made unlikely, not excluded.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import contextlib
 import random
 import time
+from datetime import timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +21,7 @@ from prometheus_client import Counter, Histogram
 
 from services.alerts import delivery, directory, queue, routing, store
 from services.alerts.arrival import announced
-from services.alerts.channel import Outcome, Reference, Sent, Unclear
+from services.alerts.channel import Outcome, Reference, Sent, Unavailable, Unclear
 from services.alerts.schedule import Choice, Head, Job, World, choose
 from shared import outbox, positions
 from shared.observability import REGISTRY
@@ -98,7 +101,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
 
-    async def claim(self, room: int) -> list[tuple[Job, str]]:
+    async def claim(self, room: int) -> list[tuple[Job, delivery.Lease]]:
         """Commit to at most `room` messages: deliveries marked as being sent, mailboxes held, each under a lease."""
         now = self._clock()
         async with self._database.transaction() as conn:
@@ -110,17 +113,17 @@ class Dispatcher:
             await self._drop(conn, choice, now)
             return await self._take(conn, choice.jobs, room, now)
 
-    async def deliver(self, job: Job, lease: str) -> None:
+    async def deliver(self, job: Job, lease: delivery.Lease) -> None:
         """Send one message and note the outcome. Nothing is retried here: the next look does that."""
-        outcome = await self._attempt(job)
+        outcome = await self._attempt(job, lease)
         attempts = max(each.attempts for each in job.deliveries)
         now = self._clock()
         settled = delivery.settle(outcome, attempts, now, random.random())  # noqa: S311 - spreads retries only
         OUTCOMES.labels(job.to.channel, type(outcome).__name__.lower()).inc()
         try:
             async with self._database.transaction() as conn:
-                rows = await queue.settle(conn, lease, settled, now)
-                await queue.release_recipient(conn, job.to.key, lease, now + settled.pause)
+                rows = await queue.settle(conn, lease.token, settled, now)
+                await queue.release_recipient(conn, job.to.key, lease.token, now + settled.pause)
                 if settled.state == delivery.ARRIVED:
                     await outbox.emit(conn, announced(job, rows, settled, now), now)
                 if settled.state == routing.FAILED:
@@ -135,14 +138,17 @@ class Dispatcher:
         accounts = [each.account_id for each in job.deliveries]
         log.info("delivery", id=job.id, state=settled.state, reason=settled.reason, accounts=accounts[:20])
 
-    async def _attempt(self, job: Job) -> Outcome:
+    async def _attempt(self, job: Job, lease: delivery.Lease) -> Outcome:
         channel = self._channels[job.to.channel]
         reference = Reference(job.id, tuple(dict.fromkeys(each.account_id for each in job.deliveries)), job.ambiguous)
         try:
             if job.ambiguous and (found := await self._find(channel, job, reference)):
                 return found
+            message = self._message(job)
+            if not lease.covers(timedelta(seconds=SEND_SECONDS), self._clock()):
+                return Unavailable("held up for so long that another replica may have taken over")
             async with asyncio.timeout(SEND_SECONDS):
-                return await channel.send(self._message(job), job.to.address, reference)
+                return await channel.send(message, job.to.address, reference)
         except TimeoutError:
             return Unclear(f"no answer within {SEND_SECONDS:.0f} s")
         except Exception as error:
@@ -181,20 +187,20 @@ class Dispatcher:
 
     async def _take(
         self, conn: AsyncConnection, jobs: Sequence[Job], room: int, now: datetime
-    ) -> list[tuple[Job, str]]:
+    ) -> list[tuple[Job, delivery.Lease]]:
         busy = await queue.busy_recipients(conn, [job.to.key for job in jobs], now)
-        wanted = {job.to.key: (job, token_hex(16)) for job in jobs if job.to.key not in busy}
-        wanted = dict(list(wanted.items())[:room])
         until = now + delivery.LEASE
-        held = await queue.hold_recipients(conn, {key: lease for key, (_, lease) in wanted.items()}, now, until)
+        wanted = {job.to.key: (job, delivery.Lease(token_hex(16), until)) for job in jobs if job.to.key not in busy}
+        wanted = dict(list(wanted.items())[:room])
+        held = await queue.hold_recipients(conn, {key: lease.token for key, (_, lease) in wanted.items()}, now, until)
         taken = []
         for job, lease in (wanted[key] for key in sorted(held)):
             ids = tuple(each.id for each in job.deliveries)
-            started = await queue.start(conn, queue.Claim(ids, job.tiers, job.to.key, lease, job.batch), until)
+            started = await queue.start(conn, queue.Claim(ids, job.tiers, job.to.key, lease.token, job.batch), until)
             if started:
                 taken.append((job.of(started), lease))
             else:
-                await queue.release_recipient(conn, job.to.key, lease, now)
+                await queue.release_recipient(conn, job.to.key, lease.token, now)
         return taken
 
     async def _fall_back(self, conn: AsyncConnection, dead: Sequence[queue.Delivery], now: datetime) -> None:

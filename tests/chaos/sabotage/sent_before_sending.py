@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from services.alerts.schedule import Job
 
 
-async def note_first(self: Dispatcher, job: Job, lease: str) -> None:
+async def note_first(self: Dispatcher, job: Job, lease: delivery.Lease) -> None:
     now = self._clock()
     settled = delivery.settle(Sent("soon"), 1, now, 0)
     async with self._database.transaction() as conn:
-        await queue.settle(conn, lease, settled, now)
-        await queue.release_recipient(conn, job.to.key, lease, now + settled.pause)
-    await self._attempt(job)
+        await queue.settle(conn, lease.token, settled, now)
+        await queue.release_recipient(conn, job.to.key, lease.token, now + settled.pause)
+    await self._attempt(job, lease)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,19 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import queue
-from services.alerts.content import Writer
-from services.alerts.dispatch import Dispatcher
+from services.alerts.channel import Outcome
+from services.alerts.content import Topic, Writer
+from services.alerts.delivery import LEASE, Lease
+from services.alerts.dispatch import SEND_SECONDS, Dispatcher
+from services.alerts.message import Message
+from services.alerts.routing import Recipient
+from services.alerts.schedule import Job
 from shared.db import fetch
 from tests.integration.alerts.desk import PATIENCE, Desk, all_sent
 from tests.plugins.inbox import LocalInbox
 from tests.unit.alerts.saying import JANE, owner, told
+
+OVER_THE_LEASE = timedelta(minutes=1)
 
 
 def of(items: list[dict[str, Any]], channel: str) -> dict[str, Any]:
@@ -124,23 +132,77 @@ async def test_killed_before_the_request_it_is_sent_marked(desk: Desk, inbox: Lo
 
 async def test_killed_before_the_outcome_is_noted_slack_is_looked_up(desk: Desk, inbox: LocalInbox) -> None:
     await desk.tell(owner("acme", JANE), told("acme"))
-    for job, _ in await desk.dispatcher.claim(16):
-        await desk.dispatcher._attempt(job)
+    for each in await desk.dispatcher.claim(16):
+        await desk.dispatcher._attempt(*each)
     desk.ahead = timedelta(minutes=1)
     await desk.send_until(all_sent)
     assert len(inbox.messages(channel="slack")) == 1
     assert len(inbox.messages(channel="email")) == 2
 
 
+class Outrun(Dispatcher):
+    """Hears its answer when the lease is over, and another replica has sent."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk.database, desk.channels, Writer(desk.links, desk.settings.time_zone), desk.now)
+        self._desk = desk
+
+    async def _attempt(self, job: Job, lease: Lease) -> Outcome:
+        outcome = await super()._attempt(job, lease)
+        self._desk.ahead = OVER_THE_LEASE
+        await self._desk.send()
+        return outcome
+
+
 async def test_an_answer_after_the_lease_changes_nothing(desk: Desk, inbox: LocalInbox) -> None:
+    inbox.faults(slack=["error:user_not_found"])
+    await desk.tell(owner("acme", JANE), told("acme"))
+    slow = Outrun(desk)
+    [slack] = [each for each in await slow.claim(16) if each[0].to.channel == "slack"]
+    await slow.deliver(*slack)
+    assert all_sent(await desk.alerts())
+
+
+async def test_whoever_was_taken_over_sends_nothing(desk: Desk, inbox: LocalInbox) -> None:
     await desk.tell(owner("acme", JANE), told("acme"))
     slow = await desk.dispatcher.claim(16)
-    desk.ahead = timedelta(minutes=1)
+    desk.ahead = OVER_THE_LEASE
     assert await desk.send() == 2
-    inbox.faults(slack=["error:user_not_found"])
-    for job, lease in slow:
-        await desk.dispatcher.deliver(job, lease)
+    for each in slow:
+        await desk.dispatcher.deliver(*each)
+    assert ["may repeat" in str(each) for each in inbox.messages()] == [True, True]
     assert all_sent(await desk.alerts())
+
+
+@dataclass(frozen=True)
+class SlowWriter(Writer):
+    """Has a message ready when the lease is over."""
+
+    desk: Desk
+
+    def alert(self, topic: Topic, to: Recipient, *, repeated: bool = False) -> Message:
+        self.desk.ahead = OVER_THE_LEASE
+        return super().alert(topic, to, repeated=repeated)
+
+
+async def test_the_lease_is_looked_at_when_the_message_is_ready(desk: Desk, inbox: LocalInbox) -> None:
+    await desk.tell(owner("acme", JANE), told("acme"))
+    writer = SlowWriter(desk.links, desk.settings.time_zone, desk)
+    slow = Dispatcher(desk.database, desk.channels, writer, desk.now)
+    await slow.deliver(*(await slow.claim(16))[0])
+    assert inbox.messages() == []
+
+
+async def test_what_nobody_took_over_is_tried_again_unmarked(desk: Desk, inbox: LocalInbox) -> None:
+    await desk.tell(owner("acme", JANE), told("acme"))
+    slow = await desk.dispatcher.claim(16)
+    desk.ahead = LEASE - timedelta(seconds=SEND_SECONDS)  # the lease lasts, but not as long as sending may take
+    for each in slow:
+        await desk.dispatcher.deliver(*each)
+    assert inbox.messages() == []
+    items = await desk.send_until(all_sent)
+    assert not any(each["repeated"] for item in items for each in item["deliveries"])
+    assert ["may repeat" in str(each) for each in inbox.messages()] == [False, False]
 
 
 async def test_a_cancelled_request_leaves_a_lease_and_no_transaction(desk: Desk, inbox: LocalInbox) -> None:
