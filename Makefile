@@ -67,7 +67,7 @@ format: setup ## Format the code and mend what can be mended by itself
 hang: setup ## Freeze or silence what the services need while 200 clients post: does anything hang? (SECONDS=60 CLIENTS=200 CASES= KAFKA=)
 	@$(BIN)/python -m tests.chaos.hang
 
-delivery: setup ## Fail Slack and the mail server in every way, kill alerts at each step: how does each delivery end?
+delivery: setup ## Fail Slack and the mail server in every way, kill alerts at each step, stop it: how does each delivery end?
 	@$(BIN)/python -m tests.chaos.delivery
 
 archive: setup ## Prove the log of record: exactly once over kills and zombies, rebuilt alike; a table of cases

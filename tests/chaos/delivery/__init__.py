@@ -1,1 +1,1 @@
-"""Every delivery ends delivered or visibly dead, whatever fails on the way and wherever alerts is killed."""
+"""Every delivery ends delivered or visibly dead, whatever fails on the way and wherever alerts is killed or stopped."""

@@ -1,4 +1,4 @@
-"""Where alerts can be killed while it delivers, and twins of it that do something wrong on purpose.
+"""Where alerts can be killed or stopped while it delivers, and twins of it that do something wrong on purpose.
 
 Both are patches from outside: the product knows of neither.
 """
@@ -17,6 +17,7 @@ import httpx
 from services.alerts import queue
 from services.alerts.channels.email import Email
 from services.alerts.channels.slack import Slack
+from services.alerts.delivery import Lease
 from services.alerts.dispatch import Dispatcher
 from shared.db import execute
 
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from services.alerts.delivery import Settled
+    from services.alerts.message import Message
 
 POST: Final = "chat.postMessage"
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def before(owner: Any, name: str) -> None:
@@ -56,14 +62,22 @@ def after(owner: Any, name: str) -> None:
     setattr(owner, name, dead)
 
 
-def rendered() -> None:
+def rendered(strike: Callable[[], None]) -> None:
+    """Strike when the message is ready."""
     real = Dispatcher._message
 
-    def dead(self: Dispatcher, job: Any) -> None:
-        real(self, job)
-        die()
+    def struck(self: Dispatcher, job: Any) -> Message:
+        message = real(self, job)
+        strike()
+        return message
 
-    Dispatcher._message = dead  # type: ignore[assignment,method-assign]  # it does not return
+    Dispatcher._message = struck  # type: ignore[method-assign]  # on purpose
+
+
+def stopped() -> None:
+    """Stand still when the message is ready; once woken, die as soon as what came of it is noted."""
+    rendered(stop)
+    after(Dispatcher, "deliver")
 
 
 def written() -> None:
@@ -93,14 +107,15 @@ def answered() -> None:
     after(Email, "send")
 
 
-STEPS: Final[dict[str, Callable[[], None]]] = {
+KILLS: Final[dict[str, Callable[[], None]]] = {
     "claimed": lambda: before(Dispatcher, "deliver"),
-    "rendered": rendered,
+    "rendered": lambda: rendered(die),
     "request written": written,
     "response read": answered,
     "before the commit of sent": lambda: after(queue, "settle"),
     "after the commit of sent": lambda: after(Dispatcher, "deliver"),
 }
+STOPS: Final[dict[str, Callable[[], None]]] = {"message ready": stopped}
 
 
 def sent_before_sending() -> None:
@@ -148,9 +163,19 @@ def never_looked_up() -> None:
     Slack.find = find  # type: ignore[assignment,method-assign]  # on purpose
 
 
+def trusts_its_lease() -> None:
+    """Send what was claimed, however long ago."""
+
+    def covers(*_: object) -> bool:
+        return True
+
+    Lease.covers = covers  # type: ignore[assignment,method-assign]  # on purpose
+
+
 TWINS: Final[dict[str, Callable[[], None]]] = {
     "sent before sending": sent_before_sending,
     "repeated unmarked": repeated_unmarked,
     "never looked up": never_looked_up,
     "death hidden": death_hidden,
+    "trusts its lease": trusts_its_lease,
 }

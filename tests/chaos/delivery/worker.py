@@ -1,4 +1,4 @@
-"""A replica of alerts that delivers what waits and is killed at one step of it: `… .worker STEP [TWIN]`.
+"""A replica of alerts that delivers what waits and is killed or stopped at one step of it: `… .worker STEP [TWIN]`.
 
 Settings come as for the service; it needs no broker, for what it delivers lies in the database already.
 """
@@ -15,7 +15,7 @@ from services.alerts.links import Links
 from services.alerts.settings import Settings
 from shared.clock import now
 from shared.db import Database
-from tests.chaos.delivery.steps import STEPS, TWINS
+from tests.chaos.delivery.steps import KILLS, STOPS, TWINS
 
 
 async def deliver() -> None:
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     step, *twin = sys.argv[1:]
     for name in twin:
         TWINS[name]()
-    STEPS[step]()
+    (KILLS | STOPS)[step]()
     asyncio.run(deliver())  # on asyncio's own loop: what is written is with the kernel at once
