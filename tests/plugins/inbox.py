@@ -29,6 +29,11 @@ class LocalInbox:
     smtp_host: str = HOST
     token: str = "xoxb-local-inbox"
 
+    @property
+    def port(self) -> int:
+        """Where the Slack stand-in listens."""
+        return int(self.url.rpartition(":")[2])
+
     def messages(self, **query: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.http.get("/messages", params=query).raise_for_status().json()["items"]
         return items

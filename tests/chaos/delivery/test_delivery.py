@@ -17,6 +17,8 @@ from services.alerts.delivery import Lease
 from tests.chaos.delivery.judge import broken, told
 from tests.chaos.delivery.replicas import hear, replica, settled, taken_over
 from tests.chaos.delivery.steps import KILLS, STOPS, TWINS
+from tests.chaos.proxy import Proxy
+from tests.contracts.test_channels import OPPONENTS
 from tests.plugins.alerts import settings_for
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ ONLY = {
     "slack": {"smtp_url": None, "team_mail": None},
     "email": {"slack_token": None, "team_channel": None},
 }
+LASTING = {"for a while": ("sent", timedelta()), "for ever": ("dead", LONGEST_PAUSE)}
+"""How a delivery ends where nobody listens for so long, and how time goes on meanwhile."""
 BETRAYED = {
     "sent before sending": ("slack", "rendered", "said to be sent, and nothing came"),
     "repeated unmarked": ("email", "request written", "came again without saying so"),
@@ -84,6 +88,28 @@ async def test_whatever_fails(fault: str, settings: Settings, inbox: LocalInbox,
     record_property("ended", told(items, inbox.messages()))
     assert broken(items, inbox.messages(), {"email": unclear}) == []
     assert inbox.violations() == []
+
+
+@pytest.mark.parametrize("channel", OPPONENTS)
+@pytest.mark.parametrize("lasting", LASTING)
+async def test_nobody_listens(
+    lasting: str, channel: str, settings: Settings, inbox: LocalInbox, record_property: Note
+) -> None:
+    end, jump = LASTING[lasting]
+    with Proxy({"slack": inbox.port, "email": inbox.smtp_port}[channel]) as door:
+        door.refuse()
+        moved = OPPONENTS[channel].moved(door.port)
+        async with replica(settings_for(inbox, settings.database_url, **moved)) as desk:
+            await hear(desk)
+            await desk.send()
+            if end == "sent":
+                door.heal()
+            items = await settled(desk, jump)
+    record_property("ended", told(items, inbox.messages()))
+    assert {each["channel"]: each["state"] for each in items} == dict.fromkeys(OPPONENTS, "sent") | {channel: end}
+    assert all(each["attempts"] > 1 for each in items if each["channel"] == channel), "it was tried again"
+    assert not any(each["repeated"] for each in items), "it is clear that nothing was taken"
+    assert broken(items, inbox.messages(), {}) == []
 
 
 @pytest.mark.parametrize("channel", ONLY)

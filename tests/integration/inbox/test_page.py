@@ -133,7 +133,7 @@ def test_a_polite_signal_ends_it_within_two_seconds(own_inbox: LocalInbox) -> No
     head = f"POST /api/chat.postMessage HTTP/1.1\r\nHost: inbox\r\nAuthorization: Bearer {own_inbox.token}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with (
-        socket.create_connection((HOST, int(own_inbox.url.rpartition(":")[2]))) as slack,
+        socket.create_connection((HOST, own_inbox.port)) as slack,
         socket.create_connection((HOST, own_inbox.smtp_port)) as mail,
     ):
         slack.sendall(head.encode() + body)
@@ -165,8 +165,7 @@ def test_a_taken_port_is_told_with_the_remedy(inbox: LocalInbox) -> None:
 
 
 def test_it_listens_on_loopback_alone(inbox: LocalInbox) -> None:
-    port = int(inbox.url.rpartition(":")[2])
-    with socket.create_connection((HOST, port)):
+    with socket.create_connection((HOST, inbox.port)):
         pass
     listening = subprocess.run(["cat", "/proc/net/tcp"], capture_output=True, text=True, check=True).stdout
-    assert f"00000000:{port:04X}" not in listening
+    assert f"00000000:{inbox.port:04X}" not in listening
