@@ -6,8 +6,9 @@ never raises for what the other side did.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from services.alerts.directory import Person
@@ -51,16 +52,22 @@ class Refused:
     reason: str
 
 
+TOO_LATE: Final = Unavailable("held up for so long that another replica may have taken over")
+
 Outcome = Sent | Throttled | Unavailable | Unclear | Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What names one delivery over all its attempts. `repeated` says that an earlier attempt ended unclear."""
+    """What names one delivery over all its attempts. `repeated` says that an earlier attempt ended unclear.
+
+    Once `time.monotonic()` is over `until`, somebody else may have begun the same.
+    """
 
     delivery_id: str
     account_ids: tuple[str, ...]
     repeated: bool = False
+    until: float = math.inf
 
 
 class Channel(Protocol):
@@ -77,7 +84,11 @@ class Channel(Protocol):
         ...
 
     async def send(self, message: Message, to: str, reference: Reference) -> Outcome:
-        """Hand over one message within the channel's own deadline. Raises nothing that the other side can cause."""
+        """Hand over one message within the channel's own deadline. Raises nothing that the other side can cause.
+
+        Right before the message itself goes out, a channel looks whether `reference.until` is over: then it is
+        `TOO_LATE`. A process may have been stopped in the midst of what comes before.
+        """
         ...
 
     async def find(self, to: str, reference: Reference) -> Sent | None:

@@ -2,8 +2,8 @@
 
 Every claim is committed before the first byte goes out, and no transaction is open while it does. Whatever stops this
 process in between leaves a delivery `sending`, which becomes ambiguous once its lease has run out. A process that was
-held up looks at its lease last thing before it sends: what another one may have taken over it leaves alone. That it is
-held up between this look and the request can be made unlikely, not excluded.
+held up looks at its lease before it sends, and its channel at the clock last thing before the message goes out: what
+another one may have taken over it leaves alone. That it is held up after that can be made unlikely, not excluded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import random
 import time
+from dataclasses import replace
 from datetime import timedelta
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ from prometheus_client import Counter, Histogram
 
 from services.alerts import delivery, directory, queue, routing, store
 from services.alerts.arrival import announced
-from services.alerts.channel import Outcome, Reference, Sent, Unavailable, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Reference, Sent, Unclear
 from services.alerts.schedule import Choice, Head, Job, World, choose
 from shared import outbox, positions
 from shared.observability import REGISTRY
@@ -146,9 +147,10 @@ class Dispatcher:
                 return found
             message = self._message(job)
             if not lease.covers(timedelta(seconds=SEND_SECONDS), self._clock()):
-                return Unavailable("held up for so long that another replica may have taken over")
+                return TOO_LATE
+            until = time.monotonic() + SEND_SECONDS
             async with asyncio.timeout(SEND_SECONDS):
-                return await channel.send(message, job.to.address, reference)
+                return await channel.send(message, job.to.address, replace(reference, until=until))
         except TimeoutError:
             return Unclear(f"no answer within {SEND_SECONDS:.0f} s")
         except Exception as error:

@@ -7,6 +7,7 @@ of its stand-in mean what. Without one its tests fail here.
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.alerts.channel import Channel, Outcome, Reference, Refused, Sent, Throttled, Unavailable, Unclear
+from services.alerts.channel import (
+    TOO_LATE,
+    Channel,
+    Outcome,
+    Reference,
+    Refused,
+    Sent,
+    Throttled,
+    Unavailable,
+    Unclear,
+)
 from services.alerts.content import Topic, Writer
 from services.alerts.directory import Account, Person
 from services.alerts.episode import Said, fold
@@ -87,6 +98,8 @@ class FakeChannel:
         return "team"
 
     async def send(self, message: Message, to: str, reference: Reference) -> Outcome:
+        if time.monotonic() > reference.until:
+            return TOO_LATE
         answer = self.answers.pop(0) if self.answers else Sent(reference.delivery_id)
         if isinstance(answer, Sent):
             self.sent.append((to, message, reference))
@@ -197,6 +210,14 @@ async def test_without_a_server_nothing_was_taken(inbox: LocalInbox, plugin: str
         outcome = await channel.send(message("en"), channel.address(JANE), Reference("d1", ("acme",)))
         await channel.close()
     assert isinstance(outcome, Unavailable)
+
+
+async def test_nothing_is_handed_over_by_whom_somebody_else_may_have_relieved(
+    channel: Channel, inbox: LocalInbox
+) -> None:
+    late = Reference("d1", ("acme",), until=time.monotonic() - 0.001)
+    assert await channel.send(message("en"), channel.address(JANE) or "", late) == TOO_LATE
+    assert arrived(channel, inbox) == []
 
 
 async def test_finding_never_invents(channel: Channel) -> None:

@@ -6,13 +6,14 @@ was taken.
 
 from __future__ import annotations
 
+import time
 from email.policy import SMTP as SMTP_POLICY
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from services.alerts.channel import Outcome, Reference, Refused, Sent, Unavailable, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Reference, Refused, Sent, Unavailable, Unclear
 from services.alerts.channels.mail import compose
 from services.alerts.message import one_line
 
@@ -54,7 +55,7 @@ class Email:
             return Refused(str(error))
         client = self._client()
         try:
-            return await self._hand_over(client, mail, to)
+            return await self._hand_over(client, mail, to, reference)
         finally:
             client.close()
 
@@ -66,9 +67,11 @@ class Email:
     async def close(self) -> None:
         """Nothing is kept open."""
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> Outcome:
+    async def _hand_over(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str, reference: Reference) -> Outcome:
         if trouble := await self._greet(client, to):
             return trouble
+        if time.monotonic() > reference.until:
+            return TOO_LATE
         try:
             await client.data(mail.as_bytes(policy=SMTP_POLICY))
         except aiosmtplib.SMTPResponseException as error:

@@ -6,12 +6,13 @@ repeated the conversation is searched for it.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import msgspec
 
-from services.alerts.channel import Outcome, Reference, Refused, Sent, Throttled, Unavailable, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Reference, Refused, Sent, Throttled, Unavailable, Unclear
 from services.alerts.channels import blocks
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Slack:
         channel = await self._channel(to)
         if not isinstance(channel, str):
             return channel
+        if time.monotonic() > reference.until:
+            return TOO_LATE
         answer = await self._call("chat.postMessage", payload | _envelope(channel, reference))
         return Sent(str(answer.get("ts", ""))) if isinstance(answer, dict) else answer
 
