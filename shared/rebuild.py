@@ -18,7 +18,7 @@ import msgspec
 
 from shared import due, positions
 from shared.ahead import BATCH_RECORDS
-from shared.archive.names import life_of
+from shared.archive.names import chain_of, life_of
 from shared.archive.reading import records, sheets
 from shared.assignment import HISTORY_TOPIC, WrongTopics
 from shared.clock import now
@@ -134,8 +134,9 @@ class Rebuild:
     async def _from_archive(self, topics: Sequence[str], cluster: str, step: Callable[[int, int], None]) -> None:
         ordered = await sheets(self._store, topics)
         total, done = sum(sheet.size for sheet in ordered), 0
-        async for sheet, found in records(self._store, ordered):
+        async for sheet, found, lost in records(self._store, ordered):
             name, life = sheet.name, life_of(sheet.name.chain, cluster)
+            self._miss((name.topic, name.partition), name.chain, lost)
             for first in range(0, len(found), BATCH_RECORDS):
                 await self._take(cluster if life == 0 else name.chain, found[first : first + BATCH_RECORDS])
             if life is not None and found:
@@ -153,7 +154,7 @@ class Rebuild:
         try:
             while not reader.assigned:
                 await reader.poll((), LOOK_SECONDS, 1)
-            following = self._starts(await reader.earliest(reader.assigned))
+            following = self._starts(await reader.earliest(reader.assigned), cluster)
             generation = -1
             while not all((end := reader.end(place)) is not None and at >= end for place, at in following.items()):
                 if reader.assigned and reader.generation != generation:
@@ -174,14 +175,17 @@ class Rebuild:
             await reader.stop()
         await self._store_positions(cluster, following)
 
-    def _starts(self, earliest: Mapping[Place, int]) -> dict[Place, int]:
+    def _starts(self, earliest: Mapping[Place, int], cluster: str) -> dict[Place, int]:
         starts = {}
         for place, first in earliest.items():
-            known = self._next.get(place)
-            starts[place] = max(first, known[1]) if known else first
-            if known and known[1] < first:
-                self.told.gaps.append(f"{place[0]} {place[1]}: {known[1]} to {first - 1}")
+            life, known = self._next.get(place, (0, 0))
+            starts[place] = max(first, known)
+            self._miss(place, chain_of(cluster, life), range(known, first))
         return starts
+
+    def _miss(self, place: Place, chain: str, lost: range) -> None:
+        if lost:
+            self.told.gaps.append(f"{place[0]} {place[1]} of {chain}: {lost[0]} to {lost[-1]}")
 
     async def _store_positions(self, cluster: str, following: Mapping[Place, int]) -> None:
         read = {place: offset for place, offset in following.items() if place[0] in self._facts}

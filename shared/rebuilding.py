@@ -64,7 +64,7 @@ def summary(service: str, told: Told) -> str:
         f"{service}: {told.records:,} records in {told.seconds:.1f} s ({rate:,.0f} events/s)",
         f"{told.archived:,} of them from the archive; evaluated in {told.evaluated_seconds:.1f} s",
         f"{told.silenced:,} outgoing events had been published before and are not sent again, {told.left:,} wait",
-        *(f"MISSING, neither in the archive nor on the topics: {gap}" for gap in told.gaps),
+        *(f"MISSING, not in the archive: {gap}" for gap in told.gaps),
         "Start the service: it goes on from the topics where this ends.",
     ]
     return "\n".join(lines) + "\n"

@@ -44,8 +44,11 @@ def in_order(found: Iterable[Sheet]) -> list[Sheet]:
     return [each for _, each in sorted(placed, key=lambda pair: (pair[0], pair[1].name.start, pair[1].name))]
 
 
-async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple[Sheet, list[Polled]]]:
-    """Yield the records of files. What stands in two of them is yielded once.
+async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple[Sheet, list[Polled], range]]:
+    """Yield the records of files, and which offsets before them no file holds. What stands in two is yielded once.
+
+    A chain begins at 0, and a file where the one before it ended: what lies between was lost with a file, or was gone
+    from the broker before it was archived.
 
     Raises:
         StoreTrouble: a file cannot be had or read; the message names it.
@@ -59,6 +62,6 @@ async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple
             found = records_of(await store.get(name.path) or b"")
         except Damaged as error:
             raise StoreTrouble(f"{name.path} is damaged: {error}") from error
-        fresh = [record for record in found if record.offset >= following.get(chain, 0)]
-        following[chain] = max(following.get(chain, 0), found[-1].offset + 1)
-        yield sheet, fresh
+        known = following.get(chain, 0)
+        following[chain] = max(known, found[-1].offset + 1)
+        yield sheet, [record for record in found if record.offset >= known], range(known, name.start)

@@ -1,10 +1,16 @@
-"""In which order files are read: hour after hour, and every chain in its own order, whatever clocks say."""
+"""How files are read: hour after hour, every chain in its own order, whatever clocks say; and what no file holds."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.archive.lines import frame_of, line_of
 from shared.archive.names import Name
-from shared.archive.reading import Sheet, in_order
+from shared.archive.reading import Sheet, in_order, records, sheets
+from shared.archive.store import Store
+from shared.kafka import Polled
 
 SHEETS = st.lists(
     st.builds(
@@ -44,3 +50,40 @@ def test_hours_come_one_after_the_other_over_all_topics() -> None:
         ("billing.v1", "09"),
         ("usage.v1", "10"),
     ]
+
+
+async def write(store: Store, offsets: range, chain: str = "abc") -> None:
+    held = [Polled("usage.v1", 0, offset, b"k", b"{}", (), 0) for offset in offsets]
+    name = Name("usage.v1", "2026-11-29/08", chain, 0, offsets.start)
+    await store.create(name.path, frame_of([line_of(each) for each in held]))
+
+
+async def lost_in(store: Store) -> list[tuple[str, range]]:
+    ordered = await sheets(store, ["usage.v1"])
+    return [(sheet.name.chain, lost) async for sheet, _, lost in records(store, ordered) if lost]
+
+
+@pytest.mark.parametrize(
+    ("held", "lost"),
+    [
+        ([range(10), range(10, 20), range(20, 30)], []),
+        ([range(10), range(20, 30)], [("abc", range(10, 20))]),
+        ([range(10, 20), range(20, 30)], [("abc", range(10))]),
+        ([range(20), range(10, 20), range(20, 30)], []),  # two archives were put together
+    ],
+)
+async def test_what_lies_between_files_of_a_chain_is_missing(
+    tmp_path: Path, held: list[range], lost: list[tuple[str, range]]
+) -> None:
+    store = Store(tmp_path.as_uri())
+    for offsets in held:
+        await write(store, offsets)
+    assert await lost_in(store) == lost
+
+
+async def test_every_chain_begins_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path.as_uri())
+    for chain in ("abc", "abc.1", "xyz"):
+        await write(store, range(10), chain)
+    await write(store, range(15, 20), "abc.1")
+    assert await lost_in(store) == [("abc.1", range(10, 15))]
