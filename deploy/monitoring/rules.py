@@ -46,12 +46,12 @@ class Rule:
 RULES: Final = (
     Rule(
         "KizunaDown",
-        'up{job=~"ingest|health|revenue|alerts"} == 0',
+        'up{job=~"ingest|health|revenue|alerts|archive"} == 0',
         "2m",
         PAGE,
         "{{ $labels.job }} at {{ $labels.instance }} does not answer.",
-        {'up{job="health",instance="a"}': "1+0x5 0+0x60"},
-        {'up{job="health",instance="a"}': "1+0x60"},
+        {'up{job="archive",instance="a"}': "1+0x5 0+0x60"},
+        {'up{job="archive",instance="a"}': "1+0x60", 'up{job="node",instance="a"}': "0+0x60"},
         labels=("job", "instance"),
     ),
     Rule(
@@ -163,6 +163,22 @@ RULES: Final = (
             'kizuna_position_incidents_total{job="health",kind="another_cluster"}': "1+0x60",
         },
         labels=("job", "kind"),
+    ),
+    Rule(
+        "KizunaArchiveBehind",
+        "max by (job) (min_over_time(kizuna_archive_unread_records[10m]) > 10000 "
+        "and max_over_time(kizuna_archive_unread_records[5m]) "
+        ">= max_over_time(kizuna_archive_unread_records[5m] offset 10m)) "
+        "or max by (job) (kizuna_archive_held_seconds) > 4000",
+        "5m",
+        PAGE,
+        "{{ $labels.job }} does not keep up: records are not in a file and may outlive their topics.",
+        {'kizuna_archive_unread_records{job="archive",instance="a"}': "0+900x20 NaN 20000+900x40"},
+        {
+            'kizuna_archive_unread_records{job="archive",instance="a"}': "90000-1000x90",  # back after an hour
+            'kizuna_archive_unread_records{job="archive",instance="b"}': "0 30000 NaN 5000+0x90",  # a burst
+            'kizuna_archive_held_seconds{job="archive",instance="a"}': "0+60x60",  # the longest flush
+        },
     ),
     Rule(
         "KizunaClockWrong",
