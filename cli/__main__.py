@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from cli.app import command, new_app
-from cli.commands import access, alerts, deadletters, events, imports, operations, reads, stack, story
+from cli.commands import access, alerts, deadletters, events, imports, operations, reads, stack, standing, story
 from cli.errors import CommandError
 from cli.output import JSON_WANTED, notes, print_json
 
@@ -25,7 +25,7 @@ Addresses and tokens come from the environment, else from .run/env, which `kizun
 COMMANDS: Final[dict[str, Callable[..., None] | typer.Typer]] = {
     "up": stack.up,
     "down": stack.down,
-    "status": stack.status,
+    "status": standing.status,
     "demo": story.demo,
     "keys": access.keys,
     "token": access.token,

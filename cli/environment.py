@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PORTS: Final = {"ingest": 8001, "health": 8002, "revenue": 8003, "alerts": 8004, "inbox": 8010}
-"""The services that have an HTTP API, with the ports they have unless moved."""
+ARCHIVE: Final = "archive"
+PORTS: Final = {"ingest": 8001, "health": 8002, "revenue": 8003, "alerts": 8004, ARCHIVE: 8005, "inbox": 8010}
+"""The parts that answer over HTTP, with the ports they have unless moved."""
+
+NAMED: Final = (ARCHIVE, "inbox")
+"""Those that not every deployment has, or has where the command line reaches them: only a URL says that it is there."""
 
 ENV_FILE: Final = Path(".run", "env")
 
@@ -31,6 +35,10 @@ class Environment:
         given = self.values.get(f"KIZUNA_{service.upper()}_URL")
         port = self.values.get(f"KIZUNA_{service.upper()}_PORT", PORTS[service])
         return (given or f"http://127.0.0.1:{port}").rstrip("/")
+
+    def parts(self) -> list[str]:
+        """Return the parts that this deployment has, as far as the command line knows."""
+        return [name for name in PORTS if name not in NAMED or f"KIZUNA_{name.upper()}_URL" in self.values]
 
     def get(self, name: str) -> str:
         """Return a setting, "" when there is none: a service says better than we what is missing and how to get it."""

@@ -6,7 +6,6 @@ import typer
 
 from cli.app import command, new_app
 from cli.client import service
-from cli.environment import PORTS
 from cli.errors import Misused
 from cli.output import notes, show, table, table_or
 
@@ -107,7 +106,7 @@ def content(part: dict[str, Any] | None) -> str:
 
 def asked(name: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """Return the services that a command is about; `Misused` for one that there is not."""
-    if name is not None and name not in PORTS:
+    if name is not None and name not in SERVICES:
         raise Misused(f"There is no service {name}: {', '.join(SERVICES)}")
     return (name,) if name else default
 

@@ -45,7 +45,7 @@ def make(folder: Path, database: str) -> None:
 
 def _environment(operator: Path, private: str) -> str:
     """Return what the command line reads: where the services are and with which token to ask them."""
-    values = {f"KIZUNA_{name.upper()}_URL": f"http://{name}:8080" for name in SERVICES}
+    values = {f"KIZUNA_{name.upper()}_URL": f"http://{name}:8080" for name in (*SERVICES, "archive")}
     values["KIZUNA_TOKEN"] = mint(private, "operator", "admin", _TOKEN_LIFE)
     values["KIZUNA_PRIVATE_KEY_FILE"] = str(operator / "private.pem")
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())

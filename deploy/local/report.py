@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.local import credentials
 from deploy.local.credentials import write_private
-from deploy.local.plan import SERVICES, variable
+from deploy.local.plan import ARCHIVE, SERVICES, variable
 from deploy.local.programs import database_url, kafka
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def env_file(plan: Plan) -> Path:
 
 def write_env(plan: Plan, token: str, write_key: str) -> None:
     """Write where the running stack is and with what to call it; `sh` can source it, its owner alone can read it."""
-    urls = {f"KIZUNA_{part.upper()}_URL": plan.url(part) for part in (*SERVICES, "inbox")}
+    urls = {f"KIZUNA_{part.upper()}_URL": plan.url(part) for part in (*SERVICES, ARCHIVE, "inbox")}
     values = {
         **urls,
         "KIZUNA_WRITE_KEY": write_key,

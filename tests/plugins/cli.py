@@ -83,7 +83,7 @@ def kizuna(
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in an empty folder; return exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    for name in ("INGEST", "HEALTH", "REVENUE", "ALERTS", "INBOX"):
+    for name in ("INGEST", "HEALTH", "REVENUE", "ALERTS", "ARCHIVE", "INBOX"):
         monkeypatch.setenv(f"KIZUNA_{name}_URL", played.url)
     monkeypatch.setenv("KIZUNA_TOKEN", "a-token")
     monkeypatch.setenv("KIZUNA_WRITE_KEY", "kz_key")

@@ -200,8 +200,29 @@ def test_status_tells_ready_from_not_ready_from_silent(
     monkeypatch.setenv("KIZUNA_HEALTH_URL", "http://127.0.0.1:1")
     code, out, err = kizuna("status", "--json")
     assert code == 3
-    assert [state["ready"] for state in json.loads(out)["services"]] == [False, None, False, False, False]
+    assert [state["ready"] for state in json.loads(out)["services"]] == [False, None, False, False, False, False]
     assert "health not running: run `make up`" in err
+
+
+METRICS = (
+    b"# HELP kizuna_archive_held_seconds x\nkizuna_archive_held_seconds 12.5\nkizuna_archive_unread_records 40.0\n"
+)
+
+
+def test_status_tells_of_the_archive(kizuna: Run, played: PlayedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    played.routes |= {"GET /readyz": (200, {}), "GET /metrics": (200, METRICS)}
+    code, out, _ = kizuna("status", "--json")
+    archive = next(each for each in json.loads(out)["services"] if each["service"] == "archive")
+    assert (code, archive["ready"], archive["lag"], archive["held_seconds"]) == (0, True, 40, 12.5)
+    assert "12.5 s" in kizuna("status")[1]
+    played.routes["GET /metrics"] = (200, METRICS.replace(b"40.0", b"NaN"))
+    assert '"lag": NaN' not in kizuna("status", "--json")[1]
+    monkeypatch.setenv("KIZUNA_ARCHIVE_URL", "http://127.0.0.1:1")
+    code, _, err = kizuna("status")
+    assert (code, "archive not running" in err) == (3, True)
+    monkeypatch.delenv("KIZUNA_ARCHIVE_URL")
+    code, out, _ = kizuna("status", "--json")
+    assert (code, "archive" in out) == (0, False), "a deployment whose archive is not named"
 
 
 def test_a_token_is_minted_with_the_key_of_this_machine(kizuna: Run, tmp_path: Path) -> None:
