@@ -26,7 +26,7 @@ class Leases:
 
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
-        self._owner = owner
+        self.owner = owner
         self._held: dict[int, int] = {}
 
     @property
@@ -49,7 +49,7 @@ class Leases:
                        set epoch = lease.epoch + 1, owner = excluded.owner, claimed_at = excluded.claimed_at
                    returning partition, epoch""",
                 wanted,
-                self._owner,
+                self.owner,
                 now,
             )
         self._held = {row.partition: row.epoch for row in rows}

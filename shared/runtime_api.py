@@ -51,7 +51,12 @@ def add_runtime_routes(
 def _add_status(app: FastAPI, runtime: Runtime, fingerprint: Callable[[AsyncConnection], Awaitable[str]]) -> None:
     @app.get("/v1/status")
     async def status() -> dict[str, Any]:
-        """Return replicas, lag, outbox, due accounts, dead letters and incidents of this service."""
+        """Return replicas, lag, outbox, due accounts, dead letters and incidents of this service.
+
+        What one replica alone knows (`partitions`, `lag`, `lag_by_topic`, `trouble`, `halted`, `last_evaluation`) is
+        that of `replica`, which answers; all else is the whole service's. `lag_seconds` is how long ago the last place
+        was read to its end: about a second when nothing waits, null before anything was read.
+        """
         return await standing.status(runtime)
 
     @app.get("/v1/fingerprint")

@@ -22,7 +22,11 @@ SOON: Final = timedelta(seconds=10)
 
 
 async def status(runtime: Runtime) -> dict[str, Any]:
-    """Return replicas, lag, outbox, due accounts, dead letters and incidents."""
+    """Return how the service stands, by its database.
+
+    What a replica alone knows (`partitions`, `lag`, `lag_by_topic`, `trouble`, `halted`, `last_evaluation`) is that of
+    `replica`, the one that answers.
+    """
     moment = now()
     async with runtime.database.snapshot() as conn:
         stored = await _stored(conn, moment)
@@ -32,10 +36,11 @@ async def status(runtime: Runtime) -> dict[str, Any]:
     return {
         "service": runtime.service,
         "replicas": replicas,
+        "replica": runtime.leases.owner,
         "partitions": sorted(runtime.leases.held),
         "lag": sum(consumer.lag().values()),
         "lag_by_topic": consumer.lag(),
-        "lag_seconds": round(max(consumer.lag_seconds(moment).values(), default=0), 1),
+        "lag_seconds": round(_age(stored["absorbed_through"], moment), 1) if stored["absorbed_through"] else None,
         "trouble": consumer.trouble,
         "halted": consumer.halted,
         "last_evaluation": runtime.evaluation.last,

@@ -16,8 +16,18 @@ from shared.clock import now
 READY: Final = 200
 TOLD: Final = ("replicas", "lag", "lag_seconds", "outbox", "outbox_oldest", "dead_letters_waiting", "last_evaluation")
 COLUMNS: Final = (
-    *("service", "url", "state", "replicas>", "to read>", "seconds behind>", "to send>", "oldest>", "dead letters>"),
-    *("last looked>", "reason"),
+    *(
+        "service",
+        "url",
+        "state",
+        "replicas>",
+        "to read here>",
+        "seconds behind>",
+        "to send>",
+        "oldest>",
+        "dead letters>",
+    ),
+    *("last looked here>", "reason"),
 )
 ARCHIVE_TOLD: Final = {"lag": "kizuna_archive_unread_records", "held_seconds": "kizuna_archive_held_seconds"}
 """What the archive, which answers no questions, says in its metrics."""
@@ -26,8 +36,9 @@ ARCHIVE_TOLD: Final = {"lag": "kizuna_archive_unread_records", "held_seconds": "
 def status() -> None:
     """Show which services answer, whether they are ready, and how each stands. Exit 3 when one is silent.
 
-    Seconds behind: so old, at most, is the oldest record that was not read. Oldest: of the events that wait to be sent,
-    and of the records that the archive holds and has not written.
+    Here: of the replica that answers; all else is the whole service's. Seconds behind: so old, at most, is the oldest
+    record that was not read. Oldest: of the events that wait to be sent, and of the records that the archive holds and
+    has not written.
 
     Example: kizuna status --json | jq '.services[] | select(.ready | not)'
     """

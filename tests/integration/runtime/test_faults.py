@@ -142,7 +142,7 @@ def _member(reader: Reader) -> str:
 
 
 def _name(runtime: Runtime) -> str:
-    return runtime.leases._owner
+    return runtime.leases.owner
 
 
 async def test_a_connection_whose_peer_hung_up_is_closed_when_it_is_dropped(bootstrap_servers: str) -> None:
