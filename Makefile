@@ -56,8 +56,8 @@ check: setup ## Format, lint, types, import contracts, generated files: what can
 containers: setup ## Check image, compose file and cluster manifests, as far as that goes without an engine
 	@$(BIN)/python -m tests.containers
 
-# A minute's work, so `make check` does it again only after a change of what it looks at.
-$(CONTAINERS): $(shell git ls-files -- .dockerignore docker-compose.yml pyproject.toml uv.lock deploy tests/containers '*/settings.py' '*/__main__.py' 2>/dev/null)
+# A minute's work, so `make check` does it again only after a change of what it looks at: all that the image is made of, too.
+$(CONTAINERS): Makefile $(shell git ls-files -- .dockerignore docker-compose.yml pyproject.toml uv.lock shared services cli deploy tests/containers tests/sdks/install.py 2>/dev/null)
 	@$(MAKE) --no-print-directory containers
 	@touch $@
 

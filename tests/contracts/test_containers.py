@@ -15,6 +15,7 @@ from services.health.settings import Settings
 from shared.cluster import Cluster
 from tests.containers import tools
 from tests.containers.checks import CHECKS
+from tests.containers.dockerfile import stages
 from tests.containers.render import name_of, render
 from tests.contracts.broken_containers import BASE, BROKEN, COMPOSE, DOCKERFILE, PRODUCTION
 
@@ -67,6 +68,15 @@ def test_policies_find_what_is_not_hardened(checkout: Path) -> None:
         assert told in found
     for told in ("StatefulSet.kizuna.archive: CKV_K8S_22", "CronJob.kizuna.rebuild-health: CKV_K8S_20"):
         assert told in found
+
+
+def test_containers_are_checked_again_after_a_change_of_anything_in_the_image() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    [needed] = re.findall(r"^\$\(CONTAINERS\): (Makefile .*) 2>", makefile, re.MULTILINE)
+    told = [each for stage in stages(ROOT / DOCKERFILE) for each in stage.instructions if each.name == "COPY"]
+    copied = [path for each in told if "--from" not in each.text for path in each.text.split()[:-1]]
+    assert copied
+    assert [path for path in copied if not any(Path(path).is_relative_to(each) for each in needed.split())] == []
 
 
 def test_what_is_applied_first_needs_nothing_of_the_rest() -> None:
