@@ -14,7 +14,7 @@ import psutil
 from pydantic import SecretStr
 
 from services.alerts.app import open_channels
-from services.alerts.delivery import LEASE
+from services.alerts.delivery import BETWEEN_MESSAGES, LEASE
 from shared.db import Database
 from shared.events import Owner
 from tests.chaos.delivery.steps import STOPS
@@ -71,6 +71,7 @@ async def taken_over(step: str, settings: Settings, *twin: str) -> list[Item]:
             if step in STOPS:
                 await outlasted(struck)
                 await settled(desk)
+                await asyncio.sleep(BETWEEN_MESSAGES.total_seconds())  # or Slack's pace would turn it away
                 struck.send_signal(signal.SIGCONT)
             assert await asyncio.wait_for(struck.wait(), PATIENCE) == -signal.SIGKILL
         desk.ahead = OVER_THE_LEASE
