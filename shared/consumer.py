@@ -137,7 +137,7 @@ class Consumer:
             await self.assignment.check_topics()
             await self._take_leave(group)
             async with while_it_answers(reader.ping):
-                await reader.start(partial(self._stand_by, reader))
+                await reader.start(partial(self._stand_by, reader), stop)
                 while not stop.is_set():
                     self.beat = time.monotonic()
                     if await ahead.settle():

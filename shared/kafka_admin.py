@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, UnknownMemberIdError, for_code
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from shared.kafka_connections import CUT_SECONDS, START_SECONDS, start
+from shared.kafka_connections import CUT_SECONDS, START_SECONDS, start, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -78,5 +78,6 @@ async def _admin(kafka: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
         await start(admin, kafka)
         yield admin
     finally:
-        with contextlib.suppress(TimeoutError):  # TLS waits for the peer's farewell, for half a minute
-            await asyncio.wait_for(admin.close(), CUT_SECONDS)
+        closing = asyncio.ensure_future(admin.close())
+        if not await within(CUT_SECONDS, closing):  # TLS waits for the peer's farewell, for half a minute
+            closing.cancel()

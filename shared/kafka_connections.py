@@ -57,14 +57,23 @@ async def start(client: _Starts, kafka: Cluster) -> None:
 async def stop(client: _Stops, below: AIOKafkaClient) -> None:
     """Stop within `STOP_SECONDS`. A broker that says nothing is waited for no longer: its connections are closed."""
     stopping = asyncio.ensure_future(client.stop())
-    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-    if not stopping.done():
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(below.close(), CUT_SECONDS)
-        await asyncio.wait({stopping}, timeout=CUT_SECONDS)
-        stopping.cancel()
-    with contextlib.suppress(Exception, asyncio.CancelledError):
-        await stopping
+    if not await within(STOP_SECONDS, stopping):
+        await within(CUT_SECONDS, asyncio.ensure_future(below.close()))
+        if not await within(CUT_SECONDS, stopping):
+            stopping.cancel()
+            await within(CUT_SECONDS, stopping)
+
+
+async def within(seconds: float, work: asyncio.Future[Any]) -> bool:
+    """Wait for work, however it ends, and return whether it has ended.
+
+    It is not waited for until it minds being cancelled, as `asyncio.wait_for` does: the client sometimes does not.
+    """
+    await asyncio.wait({work}, timeout=seconds)
+    if work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            work.exception()
+    return work.done()
 
 
 _Base: Any = AIOKafkaConnection  # untyped

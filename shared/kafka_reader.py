@@ -63,18 +63,22 @@ class Reader(ConsumerRebalanceListener):
             retry_backoff_ms=100,
         )
 
-    async def start(self, look: Callable[[], None] = lambda: None) -> None:
-        """Join the group, which may take as long as others take to be counted as gone; `look` is called meanwhile."""
+    async def start(self, look: Callable[[], None] = lambda: None, stop: asyncio.Event | None = None) -> None:
+        """Join the group, which may take as long as others take to be counted as gone; `look` is called meanwhile.
+
+        Who is told to `stop` joins no longer.
+        """
         self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
         joining = asyncio.create_task(start(self._client, self._kafka))
         try:
-            while not joining.done():
+            while not (joining.done() or (stop and stop.is_set())):
                 look()
                 await asyncio.wait({joining}, timeout=LOOK_SECONDS)
-            await joining
+            if joining.done():
+                await joining
         finally:
             joining.cancel()
-            await asyncio.wait({joining})
+            await asyncio.wait({joining}, timeout=LOOK_SECONDS)
 
     async def ping(self) -> None:
         """Ask the cluster for its metadata; raises BrokerError when it does not answer, or never did."""

@@ -108,8 +108,8 @@ class Archiver:
         reader = Reader(origin.kafka, Group(f"{origin.prefix}archive", origin.session_seconds), topics, origin.prefix)
         self._reader, self._prepared, self._at, self._open = reader, UNPREPARED, {}, {}
         looked = time.monotonic()
-        await reader.start(self._progress)
         try:
+            await reader.start(self._progress, stop)
             while not stop.is_set():
                 self.beat = time.monotonic()
                 try:
