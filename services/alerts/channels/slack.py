@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEADLINE: Final = 6.0
 EVENT_TYPE: Final = "kizuna_alert"
 LOOK_BACK: Final = 100
+JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 
 # Errors that say "not now", "too fast" or "perhaps"; every other one will not go away by itself.
 NOT_NOW: Final = frozenset({"service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"})
@@ -99,11 +100,7 @@ class Slack:
             if form:
                 response = await self._client.post(method, data=body)
             else:
-                response = await self._client.post(
-                    method,
-                    content=msgspec.json.encode(body),
-                    headers={"Content-Type": "application/json; charset=utf-8"},
-                )
+                response = await self._client.post(method, content=msgspec.json.encode(body), headers=JSON)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Unavailable(f"no connection to Slack: {type(error).__name__}")
         except httpx.TransportError as error:
