@@ -23,8 +23,8 @@ from shared.door import Door, letter_of
 from shared.errors import BadEvent, LeaseLost, TooManyFailures
 from shared.inbox import Inbox
 from shared.kafka import BrokerError, OutOfRange, Polled
-from shared.kafka_admin import say_goodbye
 from shared.kafka_reader import Group, Reader
+from shared.membership import Membership
 from shared.observability import ABSORBED, BATCH_SECONDS, DEAD_LETTERS, LAG, REPEATED
 from shared.pulse import while_it_answers
 from shared.trouble import is_world_trouble
@@ -80,7 +80,8 @@ class Consumer:
         self._failed_in_a_row = 0
         self._history_waits = False
         self._noted = 0.0
-        self._member = ""  # the name by which the group may still count us
+        self._group = Group(f"{source.prefix}{source.service}", source.session_seconds)
+        self._membership = Membership(source.kafka, self._group.name)
         self.assignment: Assignment | None = None
         self.trouble: str | None = "starting"  # None while reading; shown by readiness
         self.halted = False
@@ -129,13 +130,12 @@ class Consumer:
     async def _session(self, stop: asyncio.Event) -> None:
         topics = (*self._absorber.topics, HISTORY_TOPIC)
         source = self._source
-        group = Group(f"{source.prefix}{source.service}", source.session_seconds)
-        reader = Reader(source.kafka, group, topics, source.prefix)
+        reader = Reader(source.kafka, self._group, topics, source.prefix)
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         ahead = ReadAhead(self.assignment, self.door.judge)
         try:
             await self.assignment.check_topics()
-            await self._take_leave(group)
+            await self._membership.take_leave()
             async with while_it_answers(reader.ping):
                 await reader.start(partial(self._stand_by, reader), stop)
                 while not stop.is_set():
@@ -147,17 +147,7 @@ class Consumer:
         finally:
             self._leases.release()
             await ahead.drop()
-            self._member = await reader.stop() or self._member
-
-    async def _take_leave(self, group: Group) -> None:
-        """Leave the group as who we were before; if that one could not, the group would wait for it to come back."""
-        if self._member:
-            try:
-                await say_goodbye(self._source.kafka, group.name, self._member)
-            except (BrokerError, TimeoutError) as error:
-                log.warning("goodbye_failed", error=repr(error))  # then it takes a session longer, no more
-            else:
-                self._member = ""
+            self._membership.ended(await reader.stop())
 
     def _stand_by(self, reader: Reader) -> None:
         """Say how a member without partitions stands: well if others have them all, not if nobody deals them out."""
@@ -166,6 +156,7 @@ class Consumer:
             self.trouble = self.trouble if reader.assigned else None  # what was assigned is yet to be claimed
         elif (seconds := time.monotonic() - reader.forming_since) > FORMING_SECONDS:
             self.trouble = f"no partitions: the consumer group has not been formed for {seconds:.0f} s"
+            self._membership.unstick()
 
     async def _step(self, assignment: Assignment, ahead: ReadAhead) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, UnknownMemberIdError, for_code
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from shared.kafka_connections import CUT_SECONDS, START_SECONDS, start, within
@@ -69,6 +70,17 @@ async def say_goodbye(kafka: Cluster, group: str, member: str) -> None:
         answer = await admin._client.send(coordinator, LeaveGroupRequest(group, member))  # noqa: SLF001 - no public way
     if answer.error_code not in {0, UnknownMemberIdError.errno}:
         raise for_code(answer.error_code)(f"The group {group} has not been left.")
+
+
+async def forget_group(kafka: Cluster, group: str) -> bool:
+    """Have the broker forget a group and its offsets; return whether it did: not while the group has members.
+
+    Raises BrokerError, or TimeoutError.
+    """
+    async with asyncio.timeout(START_SECONDS), _admin(kafka) as admin:
+        coordinator = await admin.find_coordinator(group)
+        answer = await admin._client.send(coordinator, DeleteGroupsRequest([group]))  # noqa: SLF001 - no public way
+    return all(each[1] == 0 for each in answer.results)
 
 
 @contextlib.asynccontextmanager

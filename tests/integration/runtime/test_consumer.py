@@ -81,6 +81,7 @@ async def test_a_group_that_is_never_formed_is_named(
         await reader.on_partitions_revoked(set())  # as the client says when it joins anew, and then hears nothing
         await until(lambda: "has not been formed" in str(runtime.consumer.trouble))
         assert "no partitions" in str(await runtime._consumer_trouble())
+        assert runtime.consumer._membership._asking, "the broker is asked to forget it"
 
 
 async def test_order_is_kept_per_account(running: Running, publisher: Publisher, toy_database: Database) -> None:

@@ -17,7 +17,7 @@ from shared.consuming import Runtime
 from shared.db import Database, fetch
 from shared.errors import NotReady
 from shared.kafka import BrokerError, Record
-from shared.kafka_admin import create_topics, say_goodbye
+from shared.kafka_admin import create_topics, forget_group, say_goodbye
 from shared.kafka_producer import Producer
 from shared.kafka_reader import Group, Reader
 from shared.produce import Publisher
@@ -72,11 +72,33 @@ async def test_a_frozen_broker_is_read_again_without_waiting_for_who_we_were(
         pid = broker.program.pid()
         assert pid
         os.kill(pid, signal.SIGSTOP)
-        await until(lambda: runtime.consumer._member)
+        await until(lambda: runtime.consumer._membership._former)
         os.kill(pid, signal.SIGCONT)
         await publish(publisher, [record(usage("a", "e2"))])
         await has(toy_database, "e1", "e2")
-        assert not runtime.consumer._member
+        assert not runtime.consumer._membership._former
+
+
+async def test_a_group_may_be_forgotten_and_its_members_read_on(
+    bootstrap_servers: str, topic_prefix: str, publisher: Publisher
+) -> None:
+    """A sound broker forgets only a group without members; the embedded one forgets any, and lets them join anew."""
+    del publisher  # which has made the topics
+    kafka, group = Cluster(bootstrap_servers), Group(f"{topic_prefix}forgotten", 4)
+    reader = Reader(kafka, group, TOPICS, topic_prefix)
+    await reader.start()
+    try:
+        await until(lambda: reader.assigned)
+        await forget_group(kafka, group.name)
+        await asyncio.sleep(2)  # more than a heartbeat, by which a member learns that nobody knows it
+        await until(lambda: reader.assigned, 20)
+    finally:
+        await reader.stop()
+
+    async def forgotten() -> bool:
+        return await forget_group(kafka, group.name)
+
+    await until(forgotten, 20)
 
 
 async def test_a_member_that_others_said_goodbye_for_is_a_member_no_more(
