@@ -95,8 +95,10 @@ async def test_a_frozen_broker_is_a_503_in_time_and_works_again(start_ingest: St
 async def test_a_stopped_broker_is_a_503_in_time(start_ingest: StartIngest, broker: OwnBroker) -> None:
     ingest = await start_ingest(kafka=Cluster(broker.bootstrap_servers))
     broker.stop()
-    began = time.monotonic()
-    assert_come_again(await ingest.post("/v1/track", content=call()), began)
+    before, began = await turned_away(ingest), time.monotonic()
+    three = b",".join(call(messageId=f"m{n}", type="track") for n in range(3))
+    assert_come_again(await ingest.post("/v1/batch", content=b'{"batch":[%s]}' % three), began)
+    assert await turned_away(ingest) == before + 3
     await until(lambda: not_ready(ingest))
 
 
