@@ -63,6 +63,7 @@ class Relay:
         self._database = database
         self._leases = leases
         self._publisher = publisher
+        self._acknowledged: dict[int, Record] = {}  # by id: what could not be removed yet is not sent again
         self.wake = asyncio.Event()
         self.beat = time.monotonic()
 
@@ -101,10 +102,13 @@ class Relay:
             )
         if not rows:
             return 0
-        await self._publisher.publish([_record(row.topic, row.key, row.value, row.headers) for row in rows])
+        records = {row.id: _record(row.topic, row.key, row.value, row.headers) for row in rows}
+        await self._publisher.publish([each for id_, each in records.items() if self._acknowledged.get(id_) != each])
+        self._acknowledged = records
         async with self._database.transaction() as conn:
             await self._leases.check(conn, {row.partition for row in rows})
             await execute(conn, "delete from outbox where id = any($1::bigint[])", [row.id for row in rows])
+        self._acknowledged = {}
         for row in rows:
             RELAYED.labels(row.topic).inc()
         return len(rows)

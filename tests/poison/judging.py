@@ -46,25 +46,16 @@ class Findings:
 def complaints(placed: Sequence[Placed], found: Findings, *, killed: bool = False) -> list[str]:
     """Return what is wrong; nothing for services that did their duty.
 
-    A service that was `killed`, or had to take its partitions anew, may send a copy again that it had sent: what is
-    kept is one letter all the same.
+    A service that was `killed` may send a copy again that it had sent: what is kept is one letter all the same.
     """
     wrong = []
-    anew = set(CONSUMERS) if killed else _begun_anew(placed)
     for each in placed:
         for service in readers(each.case.topic):
-            said = _wrong(each, service, found, again=service in anew)
-            wrong += [f"{each.case.name}, {service}: {what}" for what in said]
+            wrong += [f"{each.case.name}, {service}: {what}" for what in _wrong(each, service, found, killed=killed)]
     return wrong
 
 
-def _begun_anew(placed: Iterable[Placed]) -> set[str]:
-    """Return who met a header name that is no UTF-8: it takes its partitions anew, maybe in the midst of a sending."""
-    names = ((each, name) for each in placed for name, _ in each.case.headers)
-    return {who for each, name in names if not name.isprintable() for who in readers(each.case.topic)}
-
-
-def _wrong(placed: Placed, service: str, found: Findings, *, again: bool) -> Iterable[str]:
+def _wrong(placed: Placed, service: str, found: Findings, *, killed: bool) -> Iterable[str]:
     expected, verdict = placed.case.verdicts[service], found.verdict(service, placed)
     if verdict != expected:
         yield f"{verdict}, expected {expected}"
@@ -72,7 +63,7 @@ def _wrong(placed: Placed, service: str, found: Findings, *, again: bool) -> Ite
         return
     letters = found.letters[service].get(place_of(placed), [])
     copies = found.copies[service].get(place_of(placed), [])
-    if len(letters) != 1 or not copies or (len(copies) > 1 and not again):
+    if len(letters) != 1 or not copies or (len(copies) > 1 and not killed):
         yield f"{len(letters)} letters and {len(copies)} copies, expected one of each"
     for letter in letters:
         if (_bytes(letter["key"]), _bytes(letter["value"])) != (placed.case.key, placed.case.value):
