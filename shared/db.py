@@ -31,7 +31,10 @@ STATEMENT_SECONDS = 60
 ASK_AGAIN_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
 UNHEARD_MS = 4000
-"""So long may what we sent go without the kernel's receipt: a connection that a firewall forgot fails, it alone."""
+"""So long may what we sent go without the kernel's receipt: a connection that a firewall forgot fails, it alone.
+
+So does one whose server takes nothing more for that long in the midst of what we send; then that is tried again whole.
+"""
 IDLE_SECONDS = 10
 """So long may a transaction wait for its client. One whose client is gone without a word holds its locks till then."""
 

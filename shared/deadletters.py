@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from shared.errors import BadEvent
 
 SHOWN_BYTES = 2000
-_SENDABLE = f"""replayable and topic is not null and record_value is not null
-    and octet_length(record_value) + coalesce(octet_length(record_key), 0) <= {RECORD_BYTES}"""
-"""What is larger was compressed better than we would, and might be refused for ever, with all that waits behind it."""
+AROUND_BYTES = 4096
+"""More than a batch of one record adds to it, and a replay."""
+_SENDABLE = f"""replayable and (topic is null or record_value is not null
+    and octet_length(record_value) + coalesce(octet_length(record_key), 0) <= {RECORD_BYTES - AROUND_BYTES})"""
+"""What is larger was compressed better than we would, and might be refused for ever, with all that waits behind it.
+
+What lay on no topic was a request, which ingest reads again whatever its size.
+"""
 _LISTED = _SENDABLE.join(
     (
         """select id, topic, partition, record_offset, event_id, source, account_id, code, message,

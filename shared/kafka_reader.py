@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from shared.kafka import Place
 
 LOOK_SECONDS = 0.2
+FOREVER_MS = 10**12
+"""A member that has nothing to read, or waits for its database, stays: the client would leave, and not come back."""
 
 
 class Group(NamedTuple):
@@ -56,6 +58,7 @@ class Reader(ConsumerRebalanceListener):
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=int(group.session_seconds * 1000),
             heartbeat_interval_ms=int(group.session_seconds * 200),
+            max_poll_interval_ms=FOREVER_MS,
             request_timeout_ms=15_000,
             fetch_max_wait_ms=200,
             fetch_max_bytes=16 * MIB,

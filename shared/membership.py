@@ -56,4 +56,5 @@ class Membership:
             log.warning("group_not_asked_for", error=repr(error))
         else:
             log.warning("group_not_formed", forgotten=forgotten)
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
+        finally:
+            await asyncio.sleep(ASK_AGAIN_SECONDS)

@@ -55,7 +55,7 @@ def _add_status(app: FastAPI, runtime: Runtime, fingerprint: Callable[[AsyncConn
 
         What one replica alone knows (`partitions`, `lag`, `lag_by_topic`, `trouble`, `halted`, `last_evaluation`) is
         that of `replica`, which answers; all else is the whole service's. `lag_seconds` is how long ago the last place
-        was read to its end: about a second when nothing waits, null before anything was read.
+        was read to its end: about a second when nothing waits, null until each was once.
         """
         return await standing.status(runtime)
 

@@ -78,7 +78,8 @@ async def _stored(conn: AsyncConnection, moment: datetime) -> dict[str, Any]:
                   (select count(*) from account_due where failures > 0) as failing,
                   (select count(*) from dead_letter) as dead_letters,
                   (select count(*) from dead_letter where replayed_at is null) as dead_letters_waiting,
-                  (select min(absorbed_through) from position) as absorbed_through""",
+                  (select min(absorbed_through) from position
+                   having bool_and(absorbed_through is not null)) as absorbed_through""",
         moment + SOON,
         moment,
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import items, person_store, queries, store
 from services.ingest.origin import EVENTS, Origin, Refusal
+from shared import deadletters
 from shared.db import Database, fetch
 from shared.errors import NotReady
 from tests.plugins.ingest import Ingest
@@ -61,6 +62,8 @@ async def test_a_letter_that_comes_again_stands_anew(ingest: Ingest) -> None:
     await refuse(database, range(1), START)
     async with database.transaction() as conn:
         [row] = await queries.replayable(conn, None, None, 0)
+        [listed] = await deadletters.listing(conn, None, 0, 10)
+        assert (listed["id"], listed["replayable"]) == (row.id, True)
         await queries.mark_replayed(conn, [row.id], START)
         assert await queries.replayable(conn, None, None, 0) == []
     await refuse(database, range(1), START + timedelta(days=1))

@@ -101,6 +101,24 @@ async def test_a_group_may_be_forgotten_and_its_members_read_on(
     await until(forgotten, 20)
 
 
+async def test_who_read_nothing_for_a_long_time_is_a_member_still(
+    bootstrap_servers: str, topic_prefix: str, publisher: Publisher
+) -> None:
+    """A spare one, or one whose database is away: the client would leave, and join again only to read."""
+    del publisher  # which has made the topics
+    reader = Reader(Cluster(bootstrap_servers), Group(f"{topic_prefix}idle", 4), TOPICS, topic_prefix)
+    await reader.start()
+    try:
+        await until(lambda: reader.assigned)
+        before = reader.generation
+        reader._client._subscription._last_fetch_ended -= 24 * 3600
+        await asyncio.sleep(2)  # more than two heartbeats, at which the client looks
+        assert reader.assigned
+        assert reader.generation == before
+    finally:
+        await reader.stop()
+
+
 async def test_a_member_that_others_said_goodbye_for_is_a_member_no_more(
     bootstrap_servers: str, topic_prefix: str, publisher: Publisher
 ) -> None:

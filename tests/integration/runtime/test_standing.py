@@ -29,9 +29,18 @@ async def test_a_place_that_another_replica_leaves_unread_counts(
         assert [each["owner"] for each in said["replicas"]] == [said["replica"]]
 
 
-async def test_before_anything_was_read_nobody_knows_how_far_behind(toy_database: Database, running: Running) -> None:
+async def test_while_a_place_was_never_read_to_its_end_nobody_knows_how_far_behind(
+    toy_database: Database, running: Running
+) -> None:
+    async def told() -> float | None:
+        return (await standing.status(runtime))["lag_seconds"]  # type: ignore[no-any-return]  # of a JSON answer
+
     async with running(Toy()) as runtime:
         await until(lambda: runtime.consumer.assignment and runtime.consumer.assignment.places)
+        await until(told)
+        async with toy_database.transaction() as conn:
+            await execute(conn, "insert into position (topic, partition, cluster, next_offset) values ('a', 9, 'c', 7)")
+        assert await told() is None
         async with toy_database.transaction() as conn:
             await execute(conn, "delete from position")
-        assert (await standing.status(runtime))["lag_seconds"] is None
+        assert await told() is None

@@ -11,7 +11,7 @@ from shared import deadletters, due, outbox
 from shared.absorb import Due, DueAccount, Evaluated, Urgency
 from shared.cluster import Cluster
 from shared.db import Database, execute, fetch, fetch_one
-from shared.deadletters import Letter
+from shared.deadletters import AROUND_BYTES, Letter
 from shared.errors import BadEvent, LeaseLost
 from shared.evaluation import EvaluationLoop
 from shared.kafka import Polled, Record
@@ -170,10 +170,17 @@ async def test_a_letter_is_written_once_whatever_it_holds_and_replayed_once(toy_
 
 
 @pytest.mark.parametrize(
-    ("size", "omitted"), [(RECORD_BYTES - 1, False), (RECORD_BYTES, True), (2 * RECORD_BYTES, True)]
+    ("size", "omitted", "replayable"),
+    [
+        (RECORD_BYTES - AROUND_BYTES - 1, False, True),
+        (RECORD_BYTES - AROUND_BYTES, False, False),
+        (RECORD_BYTES - 1, False, False),
+        (RECORD_BYTES, True, False),
+        (2 * RECORD_BYTES, True, False),
+    ],
 )
 async def test_a_letter_that_its_topic_may_refuse_holds_up_nobody_behind_it(
-    toy_database: Database, publisher: Publisher, *, size: int, omitted: bool
+    toy_database: Database, publisher: Publisher, *, size: int, omitted: bool, replayable: bool
 ) -> None:
     noise = random.Random(size).randbytes(size)  # which no compression makes smaller; the key is a byte more
     await write(toy_database, letter(1, "too_large", noise))
@@ -183,13 +190,14 @@ async def test_a_letter_that_its_topic_may_refuse_holds_up_nobody_behind_it(
         [listed] = await deadletters.listing(conn, None, 0, 10)
         whole = await deadletters.whole(conn, listed["id"])
     assert bytes(copy.value) == (b"" if omitted else noise)
-    assert (f"{size + 1} bytes" in copy.headers, listed["replayable"]) == (omitted, not omitted)
+    assert (f"{size + 1} bytes" in copy.headers, listed["replayable"]) == (omitted, replayable)
     assert whole
     assert whole["value"]["hex"] == noise.hex(), "the database has all of it"
     leases = Leases(toy_database, "me")
     await leases.claim([0], NOW)
     assert await Relay(toy_database, leases, publisher).relay_once() == 2
-    assert await replay(toy_database, None) == (0 if omitted else 1)
+    assert await replay(toy_database, None) == replayable
+    assert await Relay(toy_database, leases, publisher).relay_once() == replayable, "what is replayed is taken, too"
 
 
 async def test_a_letter_that_comes_back_from_a_replay_waits_again(toy_database: Database) -> None:
