@@ -80,7 +80,7 @@ def import_csv(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Import a file of rows, CSV or JSON lines by its name, as events of one type: say which column is what.
 
-    Example: kizuna import csv logins.csv --type kizuna.usage.recorded --account company --time at --field event=action
+    Example: kizuna import csv closed.csv --type kizuna.ticket.closed --account org --time at --field ticket_id=number
     """
     columns = general.Columns(account, time, general.parse_fields(field or ()))
     target = general.Target(event_type, source, prefix)

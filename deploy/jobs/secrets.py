@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--database", default="postgres:5432/kizuna", metavar="HOST:PORT/NAME")
     chosen = parser.parse_args(arguments)
-    make(chosen.folder, chosen.database)
+    make(chosen.folder.absolute(), chosen.database)
     print(f"secrets of {', '.join(READERS)} are in {chosen.folder}", file=sys.stderr)
 
 

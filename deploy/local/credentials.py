@@ -29,7 +29,7 @@ def secret(folder: Path, name: str) -> str:
     path = folder / "secrets" / name
     if not path.exists():
         write_private(path, secrets.token_urlsafe(24))
-    return path.read_text()
+    return path.read_text().strip()  # it may have been put there by hand
 
 
 def passwords(folder: Path) -> dict[str, str]:

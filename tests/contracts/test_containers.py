@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.jobs.secrets import READERS, make
+from cli.environment import parse
+from deploy.jobs.secrets import READERS, main, make
 from services.health.app import build
 from services.health.settings import Settings
 from shared.cluster import Cluster
@@ -113,6 +114,13 @@ def test_a_reader_gets_its_secrets_alone_and_keeps_them(tmp_path: Path) -> None:
         assert file.read_text() == text or file.name == "env"
     assert {each.name for each in tmp_path.iterdir()} == set(READERS)
     assert sorted(each.name for each in (tmp_path / "health").iterdir()) == ["database_url", "public.pem"]
+
+
+def test_the_operators_key_is_named_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["secrets"])
+    told = parse((tmp_path / "secrets" / "operator" / ".run" / "env").read_text())
+    assert told["KIZUNA_PRIVATE_KEY_FILE"] == str(tmp_path / "secrets" / "operator" / "private.pem")
 
 
 def test_volumes_are_those_that_the_image_prepares() -> None:

@@ -154,7 +154,7 @@ async def test_servers_of_others_are_used_and_left_alone(
     usage = f"{topic_prefix}usage.v1"
     plan = replace(new_plan(), kafka=bootstrap_servers, database=database_url)
     for password in credentials.passwords(plan.folder):
-        credentials.write_private(plan.folder / "secrets" / f"{password}.password", "secret")
+        credentials.write_private(plan.folder / "secrets" / f"{password}.password", "secret\n")  # as by hand
     await to_thread(stack.up, plan)
     assert states(plan)["postgres"] == states(plan)["broker"] == "external"
     assert database_url.rpartition("@")[2] in {part.where for part in status(plan)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 import lzma
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from cli.commands.imports import import_csv
 from cli.errors import Misused, NotReachable, Refused
 from cli.importer import absorbed, crm6, general
 from cli.importer.absorbed import Stillness, to_do
@@ -27,6 +29,7 @@ from cli.importer.general import Columns, Target
 from cli.importer.meter import Meter
 from cli.importer.run import Journal, run_import
 from cli.importer.sender import LONGEST_PAUSE, Door, Tally, deliver, pause
+from shared.events import decode_untrusted
 from tests.plugins.cli import Answer, PlayedService, Request
 
 Run = Callable[..., tuple[int, str, str]]
@@ -198,6 +201,16 @@ def test_any_table_becomes_events(tmp_path: Path) -> None:
     assert made[1]["data"] == {"score": 3, "person": {"email": "x@y.example"}, "survey": "x@y.example"}
     assert all(event["backfill"] and event["source"] == "crm" for event in made)
     assert made[0]["id"] != made[1]["id"]
+
+
+def test_the_example_of_the_help_is_taken(tmp_path: Path) -> None:
+    example = dict(itertools.pairwise((import_csv.__doc__ or "").partition("Example: ")[2].split()))
+    path = tmp_path / example["csv"]
+    path.write_text("org,at,number\nacme,2026-01-02T03:04:05Z,T-7\n")
+    columns = Columns(example["--account"], example["--time"], general.parse_fields([example["--field"]]))
+    (one,) = general.feed(path, columns, Target(example["--type"], "s")).events(1)
+    event, _ = decode_untrusted(one.event, received=datetime(2026, 1, 3, tzinfo=UTC), backdate=False)
+    assert event.subject == "acme"
 
 
 def test_json_lines_keep_their_values(tmp_path: Path) -> None:
