@@ -6,16 +6,20 @@ of its stand-in mean what. Without one its tests fail here.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
+from deploy.local.ports import HOST
 from services.alerts.channel import (
     TOO_LATE,
     Channel,
@@ -218,6 +222,39 @@ async def test_nothing_is_handed_over_by_whom_somebody_else_may_have_relieved(
     late = Reference("d1", ("acme",), until=time.monotonic() - 0.001)
     assert await channel.send(message("en"), channel.address(JANE) or "", late) == TOO_LATE
     assert arrived(channel, inbox) == []
+
+
+class Hesitant(SMTP):
+    """Lets its client wait for so long before it asks for the content."""
+
+    seconds = 0.5
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the library finds it by name
+        await asyncio.sleep(self.seconds)
+        await super().smtp_DATA(arg)
+
+
+@pytest.mark.parametrize(("left", "mails"), [(Hesitant.seconds / 2, 0), (60, 1)], ids=["too_late", "in_time"])
+async def test_no_content_follows_when_a_mail_server_asks_for_it_too_late(
+    inbox: LocalInbox, left: float, mails: int
+) -> None:
+    taken: list[Envelope] = []
+
+    async def keep(_server: SMTP, _session: Session, envelope: Envelope) -> str:
+        taken.append(envelope)
+        return "250 OK"
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Hesitant(SimpleNamespace(handle_DATA=keep), loop=loop), HOST, 0)
+    async with server:
+        moved = OPPONENTS["email"].moved(server.sockets[0].getsockname()[1])
+        channel = PLUGINS["email"].open(settings_for(inbox, **moved))
+        reference = Reference("d1", ("acme",), until=time.monotonic() + left)
+        outcome = await channel.send(message("en"), channel.address(JANE), reference)
+        await asyncio.sleep(0.1)
+    assert len(taken) == mails
+    assert isinstance(outcome, Sent) if mails else outcome == TOO_LATE
 
 
 async def test_finding_never_invents(channel: Channel) -> None:

@@ -1,7 +1,8 @@
 """E-mail over SMTP: one mail to one address, and whether the server has taken it.
 
 The stages are walked one by one, because only a failure after the content was written leaves it open whether the mail
-was taken.
+was taken. The clock is looked at when the server has asked for the content: its answer may have waited for a process
+that was stopped.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DEADLINE: Final = 6.0
 PERMANENT: Final = 500
+END: Final = b".\r\n"
 
 
 class Email:
@@ -70,22 +72,25 @@ class Email:
     async def _hand_over(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str, reference: Reference) -> Outcome:
         if trouble := await self._greet(client, to):
             return trouble
+        content = mail.as_bytes(policy=SMTP_POLICY).replace(b"\r\n.", b"\r\n..") + END
+        if client.protocol is None:
+            return Unavailable("no mail server: it hung up")
         if time.monotonic() > reference.until:
             return TOO_LATE
         try:
-            await client.data(mail.as_bytes(policy=SMTP_POLICY))
-        except aiosmtplib.SMTPResponseException as error:
-            return _judged(error.code, error.message)
+            client.protocol.write(content)
+            code, text = await client.protocol.read_response(DEADLINE)
         except (aiosmtplib.SMTPException, OSError) as error:
             return Unclear(f"the mail server did not confirm: {type(error).__name__}")
-        return Sent(str(mail["Message-ID"]))
+        return Sent(str(mail["Message-ID"])) if code == aiosmtplib.SMTPStatus.completed else _judged(code, text)
 
     async def _greet(self, client: aiosmtplib.SMTP, to: str) -> Outcome | None:
-        """Do all that comes before the content; nothing was taken when this fails."""
+        """Go on until the server asks for the content; nothing was taken when this fails."""
         try:
             await client.connect()
             await client.mail(self._sender)
             await client.rcpt(to)
+            code, text = await client.execute_command(b"DATA")
         except aiosmtplib.SMTPAuthenticationError as error:
             return Unavailable(f"the mail server refuses our login: {error.code}")
         except aiosmtplib.SMTPResponseException as error:
@@ -94,7 +99,7 @@ class Email:
             return Unavailable(f"no mail server: {type(error).__name__}")
         except ValueError:
             return Refused(f"no mail can be addressed to {to!r}")
-        return None
+        return None if code == aiosmtplib.SMTPStatus.start_input else _judged(code, text)
 
     def _client(self) -> aiosmtplib.SMTP:
         user = unquote(self._url.username) if self._url.username else None

@@ -80,6 +80,19 @@ def stopped() -> None:
     after(Dispatcher, "deliver")
 
 
+def announced() -> None:
+    """Stand still when a mail's content has been announced; once woken, die as soon as what came of it is noted."""
+    real = aiosmtplib.protocol.SMTPProtocol.write
+
+    def write(self: aiosmtplib.protocol.SMTPProtocol, data: bytes) -> None:
+        real(self, data)
+        if data == b"DATA\r\n":
+            stop()
+
+    aiosmtplib.protocol.SMTPProtocol.write = write  # type: ignore[method-assign]  # on purpose
+    after(Dispatcher, "deliver")
+
+
 def written() -> None:
     """Die when the last byte of the request has been handed to the kernel."""
 
@@ -115,7 +128,7 @@ KILLS: Final[dict[str, Callable[[], None]]] = {
     "before the commit of sent": lambda: after(queue, "settle"),
     "after the commit of sent": lambda: after(Dispatcher, "deliver"),
 }
-STOPS: Final[dict[str, Callable[[], None]]] = {"message ready": stopped}
+STOPS: Final[dict[str, Callable[[], None]]] = {"message ready": stopped, "content announced": announced}
 
 
 def sent_before_sending() -> None:
