@@ -146,9 +146,9 @@ class Dispatcher:
             if job.ambiguous and (found := await self._find(channel, job, reference)):
                 return found
             message = self._message(job)
+            until = time.monotonic() + SEND_SECONDS  # before the look: whoever is stopped between them has less time
             if not lease.covers(timedelta(seconds=SEND_SECONDS), self._clock()):
                 return TOO_LATE
-            until = time.monotonic() + SEND_SECONDS
             async with asyncio.timeout(SEND_SECONDS):
                 return await channel.send(message, job.to.address, replace(reference, until=until))
         except TimeoutError:

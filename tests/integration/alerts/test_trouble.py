@@ -19,6 +19,7 @@ from services.alerts.message import Message
 from services.alerts.routing import Recipient
 from services.alerts.schedule import Job
 from shared.db import fetch
+from tests.contracts.test_channels import FakeChannel
 from tests.integration.alerts.desk import PATIENCE, Desk, all_sent
 from tests.plugins.inbox import LocalInbox
 from tests.unit.alerts.saying import JANE, owner, told
@@ -191,6 +192,24 @@ async def test_the_lease_is_looked_at_when_the_message_is_ready(desk: Desk, inbo
     slow = Dispatcher(desk.database, desk.channels, writer, desk.now)
     await slow.deliver(*(await slow.claim(16))[0])
     assert inbox.messages() == []
+
+
+async def test_the_time_to_send_runs_when_the_lease_is_looked_at(desk: Desk) -> None:
+    looks: list[float] = []
+
+    def clock() -> datetime:
+        looks.append(time.monotonic())
+        return desk.now()
+
+    await desk.tell(owner("acme", JANE), told("acme"))
+    channel = FakeChannel("email")
+    writer = Writer(desk.links, desk.settings.time_zone)
+    dispatcher = Dispatcher(desk.database, desk.channels | {"email": channel}, writer, clock)
+    [mail] = [each for each in await dispatcher.claim(16) if each[0].to.channel == "email"]
+    looks.clear()
+    await dispatcher.deliver(*mail)
+    [(_, _, reference)] = channel.sent
+    assert reference.until <= looks[0] + SEND_SECONDS
 
 
 async def test_what_nobody_took_over_is_tried_again_unmarked(desk: Desk, inbox: LocalInbox) -> None:
