@@ -87,7 +87,7 @@ class Channel(Protocol):
         """Hand over one message within the channel's own deadline. Raises nothing that the other side can cause.
 
         Right before the message itself goes out, a channel looks whether `reference.until` is over: then it is
-        `TOO_LATE`. A process may have been stopped in the midst of what comes before.
+        `TOO_LATE`, and nothing goes out. A process may have been stopped in the midst of what comes before.
         """
         ...
 

@@ -3,7 +3,8 @@
 pending → sending → sent | pending (certainly not taken) | ambiguous (may have been taken) | dead. `withdrawn` is a
 delivery whose alert was resolved before it was seen to arrive. A delivery is committed as `sending` before the request:
 whoever finds it so after its lease cannot know whether the request was written, so it becomes `ambiguous` and is
-repeated, marked.
+repeated, marked. What its own sender found to be too late is certain not to have gone out: it does not count as an
+attempt, however often that happens.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Refused, Sent, Throttled, Unclear
 
 ARRIVED: Final = "sent"
 LEASE: Final = timedelta(seconds=20)
@@ -40,13 +41,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What an attempt's outcome means. `pause` is how long the recipient must be left in peace from now."""
+    """What an attempt's outcome means. `pause` is how long the recipient must be left in peace from now.
+
+    `counts` says whether it was an attempt at all. Whether an earlier one may have arrived is not touched by it.
+    """
 
     state: str
     not_before: datetime
     reason: str | None
     reference: str | None
     pause: timedelta
+    counts: bool = True
 
 
 def delivery_id(alert_id: str, rank: int, tier: str, channel: str) -> str:
@@ -61,6 +66,8 @@ def settle(outcome: Outcome, attempts: int, now: datetime, jitter: float) -> Set
     reason = outcome.reason[:REASON_LENGTH]
     if isinstance(outcome, Refused):
         return Settled("dead", now, reason, None, BETWEEN_MESSAGES)
+    if outcome == TOO_LATE:
+        return Settled("pending", now + pause_after(1, jitter), reason, None, BETWEEN_MESSAGES, counts=False)
     if attempts >= MOST_ATTEMPTS:
         return Settled("dead", now, f"gave up after {attempts} attempts: {reason}", None, BETWEEN_MESSAGES)
     if isinstance(outcome, Throttled):

@@ -211,9 +211,10 @@ async def settle(conn: AsyncConnection, lease: str, settled: Settled, now: datet
     rows = await fetch(
         conn,
         """update delivery d set state = $2, not_before = $3, reason = $4, reference = coalesce($5, reference),
-                   repeated = repeated or $2 = 'ambiguous', settled_at = $6, lease = null, lease_until = null
+                   repeated = repeated or $2 = 'ambiguous', settled_at = $6, lease = null, lease_until = null,
+                   attempts = attempts - case when $7 then 0 else 1 end
             where lease = $1 and state = 'sending' returning d.*""",
-        *(lease, settled.state, settled.not_before, settled.reason, settled.reference, now),
+        *(lease, settled.state, settled.not_before, settled.reason, settled.reference, now, settled.counts),
     )
     return [_delivery(row) for row in rows]
 

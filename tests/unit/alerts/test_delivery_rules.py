@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.channel import Outcome, Refused, Sent, Throttled, Unavailable, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Refused, Sent, Throttled, Unavailable, Unclear
 from services.alerts.delivery import (
     BETWEEN_MESSAGES,
     LONGEST_PAUSE,
@@ -46,6 +46,18 @@ def test_attempts_are_bounded_and_the_last_reason_is_kept(outcome: Outcome, jitt
     assert settled.state == "dead"
     assert settled.reason
     assert "gave up after 20 attempts" in settled.reason
+
+
+@given(st.integers(1, 2 * MOST_ATTEMPTS), st.floats(0, 1, exclude_max=True))
+def test_being_too_late_is_no_attempt_and_kills_nothing(attempts: int, jitter: float) -> None:
+    settled = settle(TOO_LATE, attempts, START, jitter)
+    assert (settled.state, settled.counts) == ("pending", False)
+    assert settled.not_before > START
+
+
+@pytest.mark.parametrize("outcome", [Sent("1"), Throttled(7), Unavailable("no"), Unclear("perhaps"), Refused("never")])
+def test_every_answer_of_the_other_side_is_an_attempt(outcome: Outcome) -> None:
+    assert settle(outcome, 1, START, 0.5).counts
 
 
 @given(st.integers(1, MOST_ATTEMPTS), st.floats(0, 1, exclude_max=True))
