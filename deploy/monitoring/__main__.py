@@ -16,7 +16,7 @@ from deploy.monitoring.dashboard import document
 from deploy.monitoring.rules import RULES, RUNBOOK, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FOLDER: Final = Path(__file__).parents[1]
 RULES_FILE: Final = "prometheus/rules.yml"
@@ -62,20 +62,24 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _tests() -> list[dict[str, Any]]:
-    return [_test(rule, fires=fires) for rule in RULES for fires in (True, False)]
+    return [
+        _test(rule, words, series)
+        for rule in RULES
+        for words, series in (("fires", rule.fires), ("fires, too", rule.fires_too), ("does not fire", rule.quiet))
+        if series
+    ]
 
 
-def _test(rule: Rule, *, fires: bool) -> dict[str, Any]:
-    series = rule.fires if fires else rule.quiet
+def _test(rule: Rule, words: str, series: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "name": f"{rule.name} {'fires' if fires else 'does not fire'}",
+        "name": f"{rule.name} {words}",
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
                 "expr": f'count(ALERTS{{alertname="{rule.name}",alertstate="firing"}})',
                 "eval_time": f"{rule.after}m",
-                "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+                "exp_samples": [] if series is rule.quiet else [{"labels": "{}", "value": 1}],
             }
         ],
     }

@@ -1,7 +1,8 @@
 """Owns the alert rules: what is wrong, for how long before somebody is called, and series that prove each of them.
 
 Every rule's runbook is the section of docs/operations.md with its name. `fires` and `quiet` are series for promtool,
-`name{labels}` to values a minute; after `after` minutes the rule must have fired on the one and not on the other.
+`name{labels}` to values a minute; after `after` minutes the rule must have fired on the one and not on the other. Where
+an expression says `or`, `fires_too` are series on which only its second part holds.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Rule:
     quiet: Mapping[str, str]
     labels: tuple[str, ...] = ("job",)
     after: int = 60
+    fires_too: Mapping[str, str] | None = None
 
     @property
     def anchor(self) -> str:
@@ -178,6 +180,10 @@ RULES: Final = (
             'kizuna_archive_unread_records{job="archive",instance="a"}': "90000-1000x90",  # back after an hour
             'kizuna_archive_unread_records{job="archive",instance="b"}': "0 30000 NaN 5000+0x90",  # a burst
             'kizuna_archive_held_seconds{job="archive",instance="a"}': "0+60x60",  # the longest flush
+        },
+        fires_too={
+            'kizuna_archive_unread_records{job="archive",instance="a"}': "0+0x5 NaN+0x60",  # a store that refuses
+            'kizuna_archive_held_seconds{job="archive",instance="a"}': "1000+60x60",
         },
     ),
     Rule(

@@ -16,7 +16,7 @@ import structlog
 
 from shared.archive.heads import AT_ONCE, Head, Heads
 from shared.archive.names import chain_of, life_of
-from shared.archive.segment import Segment
+from shared.archive.segment import Held, Segment
 from shared.archive.store import StoreTrouble
 from shared.events.catalog import TYPES
 from shared.kafka import BrokerError, OutOfRange
@@ -36,6 +36,7 @@ log = structlog.get_logger()
 BATCH_RECORDS = 5000
 IDLE_SECONDS = 0.2
 TROUBLE_SECONDS = 0.5
+STORE_SECONDS = 3.0  # longer: what was held is read again each time
 NEW_TOPICS_SECONDS = 30.0
 HISTORY_TOPIC = "backfill.v1"
 LETTERS = ".dlq"
@@ -72,7 +73,8 @@ class Archiver:
         self._reader: Reader | None = None
         self._at: dict[Place, Head] = {}
         self._open: dict[Place, Segment] = {}
-        self.trouble: str | None = "starting"  # None while reading; shown by readiness
+        self._held: dict[Place, Held] = {}
+        self.trouble: str | None = "starting"  # None while reading and writing; shown by readiness
         self.beat = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -99,8 +101,8 @@ class Archiver:
         return sum(max(0, (end or 0) - self._next(place)) for place, end in ends.items())
 
     def oldest(self) -> float:
-        """Return for how many seconds the oldest record that is not in a file has been held."""
-        return max((time.monotonic() - each.opened for each in self._open.values()), default=0.0)
+        """Return how many seconds ago the oldest record that is not in a file was read first."""
+        return max((time.monotonic() - each.since for each in self._held.values()), default=0.0)
 
     async def _session(self, stop: asyncio.Event) -> None:
         topics = await self._topics()
@@ -142,18 +144,20 @@ class Archiver:
         except OutOfRange as error:
             await self._recover(reader, error.places)
             return
-        if self._at:
-            self.trouble = None
         await self._keep(polled)
         due = time.monotonic() - self._limits.seconds
-        await self._write([place for place, each in self._open.items() if each.opened <= due])
+        held = {place: self._held[place] for place in self._open}
+        await self._write([place for place, each in held.items() if each.tried or each.since <= due])
+        settled = reader.forming_since is None and reader.generation == self._prepared
+        if settled and not any(each.tried for each in self._held.values()):
+            self.trouble = None
 
     async def _begin_again(self, error: StoreTrouble) -> None:
         """Drop what is held and go on from the files: nobody knows whether the last one was written."""
         self.trouble = f"the store: {error}"
         log.warning("archive_store_waits", error=str(error))
         self._at, self._open, self._prepared = {}, {}, UNPREPARED
-        await asyncio.sleep(TROUBLE_SECONDS)
+        await asyncio.sleep(STORE_SECONDS)
 
     async def _settle(self, reader: Reader) -> None:
         """Take over what was assigned. What is held of places that stay is kept: names decide who may write it."""
@@ -166,6 +170,9 @@ class Archiver:
             self._at |= await self._heads.find(self._cluster, assigned - self._at.keys())
             await self._go_on(reader, assigned)
             log.info("places_taken", places=len(assigned), cluster=self._cluster)
+        if reader.forming_since is None:  # before that nobody knows which places stay
+            same = {place for place, held in self._held.items() if self._at.get(place) == held.head}
+            self._held = {place: self._held[place] for place in same | self._open.keys()}
         self._prepared = generation
 
     async def _go_on(self, reader: Reader, places: Collection[Place]) -> None:
@@ -188,6 +195,7 @@ class Archiver:
         earliest = await reader.earliest(places)
         for place, offset in places.items():
             self._open.pop(place, None)
+            self._held.pop(place, None)
             if offset > earliest[place]:
                 life = life_of(self._at[place].chain, self._cluster) or 0
                 self._incident("younger_broker", place, offset, earliest[place])
@@ -208,7 +216,8 @@ class Archiver:
                 segment = None
             if segment is None:
                 head = self._at[place]
-                segment = self._open[place] = Segment(record, head.chain, self._next(place), time.monotonic())
+                segment = self._open[place] = Segment(record, head.chain, self._next(place))
+                self._held.setdefault(place, Held(head, time.monotonic()))
             segment.add(record)
 
     async def _write(self, places: Sequence[Place]) -> None:
@@ -222,8 +231,9 @@ class Archiver:
         """Write what is held of a place; False when somebody else had written from there on: then that is read on."""
         segment = self._open[place]
         name, data = segment.name, segment.data()
+        self._held[place].tried = True
         written = await self._store.create(name.path, data)
-        del self._open[place]
+        del self._open[place], self._held[place]
         if not written:
             await self._yield(place, name.path)
             return False

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.archive.lines import frame_of, line_of
 from shared.archive.names import HOUR_MS, Name, hour_of
 
 if TYPE_CHECKING:
+    from shared.archive.heads import Head
     from shared.kafka import Polled
 
 FRAME_BYTES = 1024 * 1024
 """What is kept uncompressed of one place at most."""
 
 
-class Segment:
-    """Records of one place from offset `start` on. `opened` is when the first came, by the monotonic clock."""
+@dataclass(slots=True)
+class Held:
+    """What a place has beyond its files: read first at `since` (monotonic), behind `head`; `tried` when a write began.
 
-    def __init__(self, first: Polled, chain: str, start: int, opened: float) -> None:
+    It outlives segments, which are dropped when the store is in trouble: what is read again has not become younger.
+    """
+
+    head: Head
+    since: float
+    tried: bool = False
+
+
+class Segment:
+    """Records of one place from offset `start` on."""
+
+    def __init__(self, first: Polled, chain: str, start: int) -> None:
         self.name = Name(first.topic, hour_of(first.timestamp_ms), chain, first.partition, start)
-        self.opened = opened
         self.records = 0
         self.following = start
         self._hour = first.timestamp_ms // HOUR_MS
