@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared.archive.lines import Damaged, records_of
-from shared.archive.names import Name
+from shared.archive.names import Name, life_of
 from shared.archive.store import StoreTrouble
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple
     """Yield the records of files, and which offsets before them no file holds. What stands in two is yielded once.
 
     A chain begins at 0, and a file where the one before it ended: what lies between was lost with a file, or was gone
-    from the broker before it was archived.
+    from the broker before it was archived. A later life of a cluster begins where it shares a record with an earlier
+    one: up to there they are the same log, and the earlier one has it.
 
     Raises:
         StoreTrouble: a file cannot be had or read; the message names it.
@@ -58,10 +59,37 @@ async def records(store: Store, ordered: Sequence[Sheet]) -> AsyncIterator[tuple
     for sheet in ordered:
         name = sheet.name
         chain = (name.topic, name.chain, name.partition)
-        try:
-            found = records_of(await store.get(name.path) or b"")
-        except Damaged as error:
-            raise StoreTrouble(f"{name.path} is damaged: {error}") from error
+        found = await _read(store, name)
+        if chain not in following and await _shared(store, _earlier(name, ordered), found[0]):
+            following[chain] = name.start
         known = following.get(chain, 0)
         following[chain] = max(known, found[-1].offset + 1)
         yield sheet, [record for record in found if record.offset >= known], range(known, name.start)
+
+
+async def _read(store: Store, name: Name) -> list[Polled]:
+    try:
+        return records_of(await store.get(name.path) or b"")
+    except Damaged as error:
+        raise StoreTrouble(f"{name.path} is damaged: {error}") from error
+
+
+def _earlier(name: Name, ordered: Iterable[Sheet]) -> list[Name]:
+    """Return the file of each earlier life of a file's cluster that may hold the offset at which the file begins."""
+    cluster = name.chain.partition(".")[0]
+    life = life_of(name.chain, cluster) or 0
+    found: dict[str, Name] = {}
+    for each, _ in ordered if life else ():
+        if (each.topic, each.partition) == (name.topic, name.partition) and each.start <= name.start:
+            other = life_of(each.chain, cluster)
+            if other is not None and other < life:
+                found[each.chain] = each
+    return list(found.values())
+
+
+async def _shared(store: Store, names: Iterable[Name], record: Polled) -> bool:
+    """Return whether one of the files has this very record. Its offset is not enough: a lost tail is written anew."""
+    for name in names:
+        if record in await _read(store, name):
+            return True
+    return False

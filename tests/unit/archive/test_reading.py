@@ -52,8 +52,8 @@ def test_hours_come_one_after_the_other_over_all_topics() -> None:
     ]
 
 
-async def write(store: Store, offsets: range, chain: str = "abc") -> None:
-    held = [Polled("usage.v1", 0, offset, b"k", b"{}", (), 0) for offset in offsets]
+async def write(store: Store, offsets: range, chain: str = "abc", value: bytes = b"{}") -> None:
+    held = [Polled("usage.v1", 0, offset, b"k", value, (), 0) for offset in offsets]
     name = Name("usage.v1", "2026-11-29/08", chain, 0, offsets.start)
     await store.create(name.path, frame_of([line_of(each) for each in held]))
 
@@ -87,3 +87,35 @@ async def test_every_chain_begins_anew(tmp_path: Path) -> None:
         await write(store, range(10), chain)
     await write(store, range(15, 20), "abc.1")
     assert await lost_in(store) == [("abc.1", range(10, 15))]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "begins", "value", "lost"),
+    [
+        ([range(20)], 10, b"{}", []),  # retention had taken what lies before 10, the broker lost its tail
+        ([range(8), range(8, 20)], 10, b"{}", []),
+        ([range(20)], 10, b"new", [("abc.1", range(10))]),  # the topic was made anew, or the life's first file is lost
+        ([range(5)], 10, b"{}", [("abc.1", range(10))]),
+        ([range(5), range(8, 20)], 10, b"{}", [("abc", range(5, 8))]),  # told once, of the chain that lacks it
+        ([range(20)], 0, b"new", []),
+    ],
+)
+async def test_a_later_life_goes_on_where_it_shares_a_record_with_an_earlier_one(
+    tmp_path: Path, earlier: list[range], begins: int, value: bytes, lost: list[tuple[str, range]]
+) -> None:
+    store = Store(tmp_path.as_uri())
+    for offsets in earlier:
+        await write(store, offsets)
+    await write(store, range(begins, 12), "abc.1", value)
+    await write(store, range(12, 15), "abc.1", b"new")
+    assert await lost_in(store) == lost
+
+
+async def test_a_life_shares_records_with_any_earlier_one_of_its_cluster(tmp_path: Path) -> None:
+    store = Store(tmp_path.as_uri())
+    await write(store, range(20))
+    await write(store, range(10, 30), "abc.1")
+    await write(store, range(25, 28), "abc.2")
+    await write(store, range(10, 12), "xyz.1")
+    await write(store, range(10, 12), "abc.10")
+    assert await lost_in(store) == [("xyz.1", range(10))]
