@@ -35,14 +35,17 @@ class Window(NamedTuple):
 
 
 async def add(conn: AsyncConnection, events: Sequence[tuple[Event, SubscriptionSnapshot]]) -> None:
-    """Write snapshots as ones that no evaluation has seen. The provider's raw object stays in the log of record."""
+    """Write snapshots as ones that no evaluation has seen; what is there, though its id is forgotten, stays as it is.
+
+    The provider's raw object stays in the log of record.
+    """
     await execute(
         conn,
         """with added as (
                insert into snapshot (event_key, account_id, source, event_id, effective, recorded, backfill, body)
                select k, a, s, i, e, r, b, d::jsonb from unnest($1::bytea[], $2::text[], $3::text[], $4::text[],
                    $5::timestamptz[], $6::timestamptz[], $7::bool[], $8::text[]) as given(k, a, s, i, e, r, b, d)
-               returning account_id, event_key)
+               on conflict do nothing returning account_id, event_key)
            insert into unseen (account_id, event_key) select account_id, event_key from added""",
         [event.key for event, _ in events],
         [event.subject for event, _ in events],

@@ -166,3 +166,12 @@ async def test_nonsense_is_named(revenue: Revenue) -> None:
 async def test_nobody_reads_without_a_token(revenue: Revenue) -> None:
     for path in ("/v1/retention?from=2024-01-01&to=2024-02-01", "/v1/accounts/a/ledger", "/v1/accounts/a/mrr"):
         assert (await revenue.client.get(path, headers={"authorization": ""})).status_code == 401
+
+
+async def test_a_snapshot_told_again_after_the_inbox_forgot_it_counts_once(revenue: Revenue) -> None:
+    told = event("e", at("2026-01-05"), snapshot(item("100")))
+    await revenue.learn([told])
+    first = await revenue.evaluate()
+    await revenue.learn([told])
+    assert first
+    assert await revenue.evaluate() == []
