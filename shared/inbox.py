@@ -7,9 +7,13 @@ writer per partition (see `shared.leases`) makes look-up-then-insert safe.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
 
 from shared.db import execute, fetch
+from shared.partitioned import open_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +22,12 @@ if TYPE_CHECKING:
 
     from shared.db import Database
 
+log = structlog.get_logger()
+
 KEPT_DAYS = 30
+LOCKED: Final = "55P03"
 AHEAD_WEEKS = 1
+TIDY_AGAIN = timedelta(minutes=1)
 
 # Keys travel in one piece, since in an array each would cost more in the driver than its look-up in the database; and
 # sorted, since neighbours in the index are cheaper than as many places all over it.
@@ -42,6 +50,7 @@ class Inbox:
     def __init__(self, time_scale: int = 1) -> None:
         self._time_scale = time_scale
         self._ready_for: date | None = None
+        self._tidy_at: datetime | None = None  # when generations past their time are to be dropped
 
     async def claim(
         self, conn: AsyncConnection, live: Sequence[bytes], history: Sequence[bytes], now: datetime
@@ -60,13 +69,18 @@ class Inbox:
     async def open_generation(self, database: Database, now: datetime) -> None:
         """Make sure that the week of `now` and the next have their tables; drop those past their time.
 
-        In a transaction of its own: a batch that rolls back must not take its generation along.
+        In transactions of their own: a batch that rolls back must not take its generation along. A dump that runs holds
+        up the dropping, which is tried again later, and nothing else.
         """
         current = self._week(now)
         if self._ready_for != current:
             async with database.transaction() as conn:
-                await _open(conn, current)
-            self._ready_for = current
+                await open_partitions(
+                    conn, "inbox", dict(_span(current + timedelta(weeks=n)) for n in range(AHEAD_WEEKS + 1))
+                )
+            self._ready_for, self._tidy_at = current, now
+        if self._tidy_at is not None and self._tidy_at <= now:
+            self._tidy_at = None if await _tidied(database, current) else now + TIDY_AGAIN
 
     def _week(self, now: datetime) -> date:
         """Return the generation of `now`. Scaled from the Monday on, it is the same for all replicas and restarts."""
@@ -74,27 +88,29 @@ class Inbox:
         return week_of(monday + (now - monday) * self._time_scale)
 
 
-async def _open(conn: AsyncConnection, current: date) -> None:
-    await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.inbox'))")
-    for ahead in range(AHEAD_WEEKS + 1):
-        monday = current + timedelta(weeks=ahead)
-        await execute(
-            conn,
-            f"create table if not exists inbox_{monday:%Y%m%d} partition of inbox "
-            f"for values from ('{monday}') to ('{monday + timedelta(weeks=1)}')",
-        )
-    await _drop_generations(conn, current - timedelta(days=KEPT_DAYS + 7))
+def _span(monday: date) -> tuple[str, tuple[date, date]]:
+    return f"inbox_{monday:%Y%m%d}", (monday, monday + timedelta(weeks=1))
 
 
-async def _drop_generations(conn: AsyncConnection, before: date) -> None:
-    rows = await fetch(
-        conn,
-        """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-           where i.inhparent = 'inbox'::regclass and c.relname < $1""",
-        f"inbox_{before:%Y%m%d}",
-    )
-    for row in rows:
-        await execute(conn, f"drop table {row.relname}")
+async def _tidied(database: Database, current: date) -> bool:
+    """Drop generations past their time; False where somebody who reads them does not let go."""
+    before, _ = _span(current - timedelta(days=KEPT_DAYS + 7))
+    try:
+        async with database.transaction() as conn:
+            rows = await fetch(
+                conn,
+                """select c.relname, set_config('lock_timeout', '1s', true) from pg_inherits i
+                   join pg_class c on c.oid = i.inhrelid where i.inhparent = 'inbox'::regclass and c.relname < $1""",
+                before,
+            )
+            for row in rows:
+                await execute(conn, f"drop table if exists {row.relname}")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCKED:
+            raise
+        log.warning("inbox_waits", generations=[row.relname for row in rows])
+        return False
+    return True
 
 
 async def counted(conn: AsyncConnection, key: bytes) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.health.usage import Delta, DeltaKey, Tally, tallies
 from shared.db import execute, fetch, fetch_one
+from shared.partitioned import open_partitions
 
 
 async def add_usage(
@@ -157,24 +158,6 @@ def _place(entry: tuple[tuple[str, date], Tally]) -> tuple[str, date]:
 
 
 async def _open_months(conn: AsyncConnection, wanted: Collection[date]) -> None:
-    """Make the monthly partitions that are missing; attaching them later lets readers and writers go on meanwhile."""
     months = {f"usage_delta_{day:%Y%m}": day.replace(day=1) for day in wanted}
-    if not await _missing(conn, months):
-        return
-    await execute(conn, "select pg_advisory_xact_lock(hashtext(current_schema() || '.usage_delta'))")
-    for name in sorted(await _missing(conn, months)):
-        first = months[name]
-        after = (first + timedelta(days=31)).replace(day=1)
-        await execute(conn, f"create table {name} (like usage_delta including all)")
-        await execute(
-            conn, f"alter table usage_delta attach partition {name} for values from ('{first}') to ('{after}')"
-        )
-
-
-async def _missing(conn: AsyncConnection, names: Collection[str]) -> set[str]:
-    rows = await fetch(
-        conn,
-        "select relname from pg_class where relname = any($1) and relnamespace = current_schema()::regnamespace",
-        list(names),
-    )
-    return set(names) - {row.relname for row in rows}
+    after = {name: (first + timedelta(days=31)).replace(day=1) for name, first in months.items()}
+    await open_partitions(conn, "usage_delta", {name: (first, after[name]) for name, first in months.items()})

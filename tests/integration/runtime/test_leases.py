@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from shared.db import Database, execute
+from shared.db import Database, execute, fetch
 from shared.errors import LeaseLost
 from shared.inbox import KEPT_DAYS, Inbox, counted, week_of
 from shared.leases import Leases
@@ -127,3 +127,20 @@ async def test_a_scaled_inbox_forgets_that_much_earlier_and_not_before(toy_datab
         async with toy_database.transaction() as conn:
             seen.append(not await inbox.claim(conn, [b"l" * 16], [], moment))
     assert seen == [False, True, False]
+
+
+async def test_a_dump_holds_up_only_the_dropping_of_generations(toy_database: Database) -> None:
+    inbox, later = Inbox(), NOW + timedelta(days=KEPT_DAYS + 15)
+    await inbox.open_generation(toy_database, NOW)
+    async with toy_database.snapshot() as dump:
+        await fetch(dump, "select count(*) from inbox")  # it keeps its share of every table until its end
+        async with asyncio.timeout(5):
+            await inbox.open_generation(toy_database, later)
+            async with toy_database.transaction() as conn:
+                assert await inbox.claim(conn, [b"l" * 16], [], later) == {b"l" * 16}
+    old = f"inbox_{week_of(NOW):%Y%m%d}"
+    for waited, there in ((timedelta(seconds=1), 1), (timedelta(minutes=2), 0)):
+        await inbox.open_generation(toy_database, later + waited)
+        async with toy_database.snapshot() as conn:
+            found = await fetch(conn, "select 1 from pg_class where relname = $1", old)
+        assert len(found) == there
