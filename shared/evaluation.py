@@ -44,6 +44,7 @@ class EvaluationLoop:
         self._pace = pace
         self.beat = time.monotonic()
         self.last: datetime | None = None  # when accounts were last evaluated
+        self._troubled: list[str] = []  # the accounts of the last round, where the world was in its way
 
     async def run(self, stop: asyncio.Event, wake: asyncio.Event, behind: Callable[[], bool] = lambda: False) -> None:
         """Evaluate until told to stop; `wake` cuts the wait short, `behind` tells whether many records wait."""
@@ -69,6 +70,7 @@ class EvaluationLoop:
             return False
         moment = now()
         usage_since = moment - self._pace.usage_patience if behind else None
+        accounts: Sequence[DueAccount] = []
         try:
             async with self._database.transaction() as conn:
                 await self._leases.check(conn, held)
@@ -79,10 +81,13 @@ class EvaluationLoop:
         except LeaseLost:
             raise
         except Exception as error:
-            if is_world_trouble(error):
+            names = [each.account_id for each in accounts]
+            if is_world_trouble(error) and (not names or names != self._troubled):
+                self._troubled = names
                 raise
-            log.warning("evaluation_batch_failed", accounts=[each.account_id for each in accounts], error=repr(error))
+            log.warning("evaluation_batch_failed", accounts=names, error=repr(error))
             await self._one_by_one(accounts, moment)
+        self._troubled = []
         self._done()
         return True
 
@@ -96,7 +101,10 @@ class EvaluationLoop:
         EVALUATED.inc(len(evaluated))
 
     async def _one_by_one(self, accounts: Sequence[DueAccount], moment: datetime) -> None:
-        """Evaluate each account alone, so that one that fails delays no other. It is tried again, ever more rarely."""
+        """Evaluate each account alone, so that one that fails delays no other. It is tried again, ever more rarely.
+
+        So is one that alone takes longer than a transaction may. Where the database is away putting it off fails, too.
+        """
         for account in accounts:
             try:
                 async with self._database.transaction() as conn:
@@ -104,9 +112,7 @@ class EvaluationLoop:
                     await self._evaluate(conn, [account], moment)
             except LeaseLost:
                 raise
-            except Exception as error:
-                if is_world_trouble(error):
-                    raise
+            except Exception:
                 EVALUATION_FAILURES.inc()
                 log.exception("evaluation_failed", account_id=account.account_id)
                 async with self._database.transaction() as conn:

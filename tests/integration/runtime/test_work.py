@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import deadletters, due, outbox
@@ -132,6 +133,33 @@ async def test_an_account_that_cannot_be_evaluated_delays_no_other(
         waiting = await fetch(conn, "select account_id from account_due where due_at < 'infinity'")
     assert [(row.account_id, row.failures) for row in rows] == [("bad", 1), ("fine", 0), ("good", 0)]
     assert [row.account_id for row in waiting] == ["bad"]
+
+
+async def test_an_account_that_takes_longer_than_a_transaction_may_delays_no_other(
+    toy_database: Database, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.leases.LONGEST_TRANSACTION", "300ms")
+
+    class Slow:
+        async def evaluate(
+            self, conn: AsyncConnection, accounts: Sequence[DueAccount], now: datetime
+        ) -> Sequence[Evaluated]:
+            del now
+            if any(each.account_id == "slow" for each in accounts):
+                await execute(conn, "select pg_sleep(5)")
+            return [Evaluated(each.account_id) for each in accounts]
+
+    leases = Leases(toy_database, "me")
+    await leases.claim([0], NOW)
+    async with toy_database.transaction() as conn:
+        await due.mark(conn, [Due(name, 0, Urgency.GRAVE) for name in ("slow", "good")], NOW, PACE)
+    loop = EvaluationLoop(toy_database, leases, Slow(), Relay(toy_database, leases, publisher), PACE)
+    with pytest.raises(DBAPIError):
+        await loop._round()  # which may be the database's fault
+    assert await loop._round()
+    async with toy_database.snapshot() as conn:
+        rows = await fetch(conn, "select account_id, failures, due_at < 'infinity' from account_due order by 1")
+    assert [tuple(row) for row in rows] == [("good", 0, False), ("slow", 1, True)]
 
 
 def letter(
