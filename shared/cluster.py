@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import SecretStr
@@ -68,12 +69,23 @@ class Cluster:
         return self.security_protocol in {"SASL_PLAINTEXT", "SASL_SSL"}
 
     def _tls(self) -> ssl.SSLContext:
-        return _context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+        files = self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile
+        return _context(*files, tuple(_changed_at(each) for each in files))
 
 
-@lru_cache
-def _context(authorities: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
-    """Read the files once: a producer is built anew whenever the broker falls silent."""
+def _changed_at(path: str | None) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns if path else 0
+    except OSError:  # reading it says what is wrong
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _context(
+    authorities: str | None, certificate: str | None, key: str | None, changed: tuple[int, ...]
+) -> ssl.SSLContext:
+    """Read the files once, and again when they have `changed`: whom the broker refuses builds its client anew."""
+    del changed
     try:
         context = ssl.create_default_context(cafile=authorities)
     except OSError as error:

@@ -18,11 +18,13 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.pulse import until_answered, until_silent
+from shared.trouble import READ_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sqlalchemy import Row
+    from sqlalchemy.engine import ExceptionContext
 
 log = structlog.get_logger()
 
@@ -49,6 +51,7 @@ class Database:
         self._attending: asyncio.Task[None] | None = None
         self._away = False
         event.listen(self._engine.sync_engine, "connect", _json_as_text)
+        event.listen(self._engine.sync_engine, "handle_error", _leave_who_is_not_primary)
 
     async def start(self) -> None:
         """Begin to ask whether the server is there; without it, statements wait as long as they may."""
@@ -164,3 +167,9 @@ async def fetch_one(conn: AsyncConnection, sql: str, *args: Any) -> Row[Any] | N
 async def execute(conn: AsyncConnection, sql: str, *args: Any) -> int:
     """Run one statement and return how many rows it touched."""
     return (await conn.exec_driver_sql(sql, args)).rowcount
+
+
+def _leave_who_is_not_primary(context: ExceptionContext) -> None:
+    """Give up the pool when a server only lets read: its name may mean another one by now."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True

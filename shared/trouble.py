@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# SQLSTATE classes that say "try again": connection, rollback (deadlock), transaction state (time-outs),
+READ_ONLY = "25006"
+"""What a server says that is not the primary, or not any more."""
+# SQLSTATE classes that say "try again": connection, rollback (deadlock), transaction state (read-only, time-outs),
 # resources, intervention (shutdown, cancel), lock not available.
-WORLD = ("08", "40", "25P03", "25P04", "53", "57", "55P03")
+WORLD = ("08", "40", READ_ONLY, "25P03", "25P04", "53", "57", "55P03")
 
 # character_not_in_repertoire, untranslatable_character: what PostgreSQL says to NUL in text and in jsonb.
 BAD_TEXT = ("22021", "22P05")

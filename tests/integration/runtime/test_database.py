@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from deploy.local.ports import HOST
-from shared.db import UNHEARD_MS, Database, fetch_one
+from shared.db import UNHEARD_MS, Database, execute, fetch_one
 from shared.produce import DEADLINE_SECONDS
 from shared.pulse import SILENT_SECONDS
 from shared.trouble import is_world_trouble
@@ -86,3 +87,23 @@ async def test_leaving_a_database_that_is_gone_does_not_hang(behind_proxy: tuple
     proxy.swallow()
     async with asyncio.timeout(PATIENCE):
         await database.close()
+
+
+async def test_a_server_that_only_lets_read_is_left(behind_proxy: tuple[Database, Proxy]) -> None:
+    database, _ = behind_proxy
+
+    async def session(*, write: bool) -> int:
+        async with database.transaction() as conn:
+            if write:
+                await execute(conn, "set transaction read only")
+                await execute(conn, "create table anything (n int)")
+            row = await fetch_one(conn, "select pg_backend_pid() as pid")
+        assert row
+        return int(row.pid)
+
+    before = await session(write=False)
+    assert await session(write=False) == before
+    with pytest.raises(DBAPIError) as refused:
+        await session(write=True)
+    assert is_world_trouble(refused.value)
+    assert await session(write=False) != before

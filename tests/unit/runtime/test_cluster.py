@@ -1,5 +1,6 @@
 """How to get into Kafka: what is said goes to every client, and what cannot work is refused before there is one."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_client_certificate_may_hold_its_key(tmp_path: Path) -> None:
     two = cluster_of(told(security_protocol="SSL", ssl_certfile=str(ours.cert), ssl_keyfile=str(ours.key)))
     assert one.client()["ssl_context"] is not two.client()["ssl_context"]
     assert two.client()["ssl_context"] is two.client()["ssl_context"], "files are read once"
+    before = two.client()["ssl_context"]
+    os.utime(ours.cert, (1, 1))
+    assert two.client()["ssl_context"] is not before, "and again when somebody has renewed them"
 
 
 def test_with_tls_and_login_both_go_to_the_client() -> None:
