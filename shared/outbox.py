@@ -64,6 +64,7 @@ class Relay:
         self._leases = leases
         self._publisher = publisher
         self._acknowledged: dict[int, Record] = {}  # by id: what could not be removed yet is not sent again
+        self._most = BATCH  # fewer while a broker is too slow for so many within its deadline
         self.wake = asyncio.Event()
         self.beat = time.monotonic()
 
@@ -73,8 +74,10 @@ class Relay:
             self.beat = time.monotonic()
             try:
                 sent = await self.relay_once()
-            except (LeaseLost, NotReady):
+            except LeaseLost:
                 sent = 0
+            except NotReady:
+                sent, self._most = 0, max(1, self._most // 2)
             except Exception as error:
                 if not is_world_trouble(error):
                     raise
@@ -97,7 +100,7 @@ class Relay:
                        from (select * from outbox where partition = any($1) order by id limit $2) as next
                    ) as measured where before < $3 order by id""",
                 list(held),
-                BATCH,
+                self._most,
                 BATCH_BYTES,
             )
         if not rows:
@@ -108,7 +111,7 @@ class Relay:
         async with self._database.transaction() as conn:
             await self._leases.check(conn, {row.partition for row in rows})
             await execute(conn, "delete from outbox where id = any($1::bigint[])", [row.id for row in rows])
-        self._acknowledged = {}
+        self._acknowledged, self._most = {}, min(BATCH, 2 * self._most)
         for row in rows:
             RELAYED.labels(row.topic).inc()
         return len(rows)

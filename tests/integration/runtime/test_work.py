@@ -1,7 +1,7 @@
 """Due accounts, dead letters and outbox: what the runtime keeps in the database."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,18 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared import deadletters, due, outbox
 from shared.absorb import Due, DueAccount, Evaluated, Urgency
-from shared.cluster import Cluster
 from shared.db import Database, execute, fetch, fetch_one
 from shared.deadletters import AROUND_BYTES, Letter
-from shared.errors import BadEvent, LeaseLost
+from shared.errors import BadEvent
 from shared.evaluation import EvaluationLoop
-from shared.kafka import Polled, Record
+from shared.kafka import Polled
 from shared.kafka_admin import RECORD_BYTES
 from shared.leases import Leases
 from shared.outbox import Relay
 from shared.produce import Publisher
 from tests.plugins.runtime import usage
-from tests.plugins.topics import ReadTopic
 
 NOW = datetime(2026, 1, 22, 12, tzinfo=UTC)
 PACE = due.Pace()
@@ -269,60 +267,3 @@ async def test_the_outbox_is_relayed_in_bites(toy_database: Database, publisher:
     await write(toy_database, *(letter(n, value=b"%d" % n + b"x" * 1_500_000) for n in range(5)))
     relay = Relay(toy_database, leases, publisher)
     assert [await relay.relay_once() for _ in range(3)] == [3, 2, 0]
-
-
-@pytest.mark.parametrize("count", [0, 3])
-async def test_the_outbox_sends_in_order_and_forgets_what_was_acknowledged(
-    toy_database: Database, publisher: Publisher, count: int
-) -> None:
-    leases = Leases(toy_database, "me")
-    await leases.claim([0], NOW)
-    async with toy_database.transaction() as conn:
-        await outbox.emit(conn, [(usage("a", f"e{n}"), 0) for n in range(count)], NOW)
-        await outbox.emit(conn, [(usage("b", "not-ours"), 1)], NOW)
-    assert await Relay(toy_database, leases, publisher).relay_once() == count
-    async with toy_database.snapshot() as conn:
-        assert [row.partition for row in await fetch(conn, "select partition from outbox")] == [1]
-
-
-class Displaced(Publisher):
-    """Loses its partitions between what was acknowledged and hearing of it, as long as `leases` are given."""
-
-    leases: Leases | None = None
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        await super().publish(records)
-        if self.leases:
-            self.leases.release()
-
-
-@pytest.fixture
-async def displaced(publisher: Publisher, bootstrap_servers: str, topic_prefix: str) -> AsyncIterator[Displaced]:
-    displaced = Displaced(Cluster(bootstrap_servers), prefix=topic_prefix)
-    await displaced.start()
-    yield displaced
-    await displaced.stop()
-
-
-@pytest.mark.parametrize("forgetful", [False, True])
-async def test_what_was_acknowledged_is_not_sent_again_by_who_took_its_partition_anew(
-    toy_database: Database, displaced: Displaced, read_topic: ReadTopic, *, forgetful: bool
-) -> None:
-    displaced.leases = leases = Leases(toy_database, "me")
-    relay = Relay(toy_database, leases, displaced)
-    async with toy_database.transaction() as conn:
-        await outbox.emit(conn, [(usage("a", each), 0) for each in ("e0", "e1")], NOW)
-    for _ in range(2):  # the second time there is nothing to publish
-        await leases.claim([0], NOW)
-        with pytest.raises(LeaseLost):
-            await relay.relay_once()
-    assert await relay.relay_once() == 0, "nothing is ours now"
-    displaced.leases = None
-    await leases.claim([0], NOW)
-    async with toy_database.transaction() as conn:
-        if forgetful:  # a database that lost its last second gives numbers again: these are other rows
-            await execute(conn, "delete from outbox")
-            await execute(conn, "alter sequence outbox_id_seq restart with 1")
-        await outbox.emit(conn, [(usage("a", each), 0) for each in ("e2", "e3")], NOW)
-    assert await relay.relay_once() == (2 if forgetful else 4)
-    assert [event.id for event in await read_topic("usage.v1", 4)] == ["e0", "e1", "e2", "e3"]
