@@ -7,7 +7,8 @@ after the leaving ends the matter. Weights: reference 4.3, starting points that 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from heapq import nlargest
 from math import exp, log, log2
 from typing import Final
 
@@ -54,26 +55,28 @@ class Leaving:
 def leavings(facts: AccountFacts, as_of: datetime, rule: ChampionRule) -> tuple[Leaving, ...]:
     """Return the champions who may have left and have no successor, whatever the probability, by contact id."""
     view = facts.at(as_of)
+    if not view.of(LeftReport):
+        return ()  # the usual case, and a score asks for 30 midnights
     histories = _histories(view, as_of - timedelta(days=rule.memory_days))
     gone = {key: probability(each.reports, as_of, rule) for key, each in histories.items() if each.reports}
-    present = {key for key in histories if gone.get(key, 0.0) < rule.verify and view.contacts[key].active}
+    heirs = _heirs({key: each for key, each in histories.items() if gone.get(key, 0.0) < rule.verify})
     found = []
     for key in sorted(gone):
-        reports = tuple(histories[key].reports)
-        succeeded = any(_began_after(histories[other], reports[0].effective) for other in present - {key})
-        if histories[key].was_champion and not succeeded:
-            found.append(Leaving(view.contacts[key], reports, gone[key]))
+        history = histories[key]
+        succeeded = any(began > history.reports[0].effective for began, heir in heirs if heir != key)
+        if history.was_champion and not succeeded:
+            found.append(Leaving(history.contact, tuple(history.reports), gone[key]))
     return tuple(found)
 
 
-def remaining(facts: AccountFacts, as_of: datetime, rule: ChampionRule, but: str) -> int:
-    """Return how many active contacts with a say in the decision are left beside one."""
-    view = facts.at(as_of)
-    histories = _histories(view, as_of - timedelta(days=rule.memory_days))
-    return sum(
-        contact.active and bool(DECISION_ROLES & set(contact.roles)) and key != but
-        for key, contact in view.contacts.items()
-        if probability(histories[key].reports, as_of, rule) < rule.verify
+def deciders(facts: AccountFacts, as_of: datetime, rule: ChampionRule) -> frozenset[str]:
+    """Return the ids of the active contacts with a say in the decision who have not left."""
+    histories = _histories(facts.at(as_of), as_of - timedelta(days=rule.memory_days))
+    return frozenset(
+        key
+        for key, each in histories.items()
+        if each.contact.active and DECISION_ROLES.intersection(each.contact.roles)
+        if probability(each.reports, as_of, rule) < rule.verify
     )
 
 
@@ -103,22 +106,23 @@ def fades_at(reports: Iterable[LeftReport], as_of: datetime, rule: ChampionRule)
 class _History:
     """What was said of one contact: standing reports, and since when they hold the role of champion."""
 
+    contact: Contact
     reports: list[LeftReport] = field(default_factory=list)
     champion_since: datetime | None = None
     was_champion: bool = False
 
 
 def _histories(view: AccountFacts, oldest: datetime) -> dict[str, _History]:
-    histories: dict[str, _History] = {}
+    histories = {key: _History(contact) for key, contact in view.contacts.items()}
     for fact in view.log:
         if isinstance(fact, LeftReport):
-            histories.setdefault(fact.contact_id, _History()).reports.append(fact)
+            histories[fact.contact_id].reports.append(fact)
         elif isinstance(fact, ContactPatch):
-            _heed(histories.setdefault(fact.contact_id, _History()), fact)
-    people = {key: contact.person for key, contact in view.contacts.items()}
-    for key, history in histories.items():
-        recent = [each for each in history.reports if each.effective > oldest]
-        history.reports = _not_used_since(view, people[key], recent)
+            _heed(histories[fact.contact_id], fact)
+    seen = view.last_seen(each.contact.person for each in histories.values() if each.reports)
+    for each in histories.values():
+        recent = [report for report in each.reports if report.effective > oldest]
+        each.reports = _not_used_since(view, seen.get(each.contact.person), recent)
     return histories
 
 
@@ -131,16 +135,17 @@ def _heed(history: _History, patch: ContactPatch) -> None:
         history.was_champion |= is_champion
 
 
-def _not_used_since(view: AccountFacts, person: int, reports: list[LeftReport]) -> list[LeftReport]:
+def _not_used_since(view: AccountFacts, last: date | None, reports: list[LeftReport]) -> list[LeftReport]:
     """Drop reports that are followed by usage on a later day: of the same day it cannot be told which came first."""
-    last = view.last_seen(person) if reports else None
     if last is None:
         return reports
     return [each for each in reports if each.effective.astimezone(view.zone).date() >= last]
 
 
-def _began_after(history: _History, moment: datetime) -> bool:
-    return history.champion_since is not None and history.champion_since > moment
+def _heirs(present: Mapping[str, _History]) -> list[tuple[datetime, str]]:
+    """Return the two who became champion last and since when: one of them is not the person who left."""
+    began = ((each.champion_since, key) for key, each in present.items() if each.contact.active)
+    return nlargest(2, ((since, key) for since, key in began if since is not None))
 
 
 def _strongest(reports: tuple[LeftReport, ...], as_of: datetime, rule: ChampionRule) -> dict[str, float]:

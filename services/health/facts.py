@@ -38,8 +38,8 @@ DECISION_ROLES = frozenset({"champion", "executive", "decision_maker"})
 class Contact:
     """A person at the customer.
 
-    `reports` say that they have left, oldest first, and `left` is the last of them; both are empty again once somebody
-    says that the person is active. `left_roles` are the roles they held when they left.
+    `left` is the last report that they have left; empty again once somebody says that the person is active.
+    `left_roles` are the roles they held when they left.
     """
 
     contact_id: str
@@ -51,7 +51,6 @@ class Contact:
     roles: tuple[str, ...] = ()
     active: bool = True
     left: LeftReport | None = None
-    reports: tuple[LeftReport, ...] = ()
     left_roles: tuple[str, ...] = ()
 
 
@@ -141,9 +140,16 @@ class AccountFacts:
         mondays = [last - timedelta(weeks=back) for back in reversed(range(weeks))]
         return tuple(sum(d.calls for d in self.usage_between(m, m + timedelta(days=6))) for m in mondays)
 
-    def last_seen(self, person: int) -> date | None:
-        """Return the last day on which a person used the product."""
-        return next((day.day for day in reversed(self.usage) if person in day.persons), None)
+    def last_seen(self, people: Iterable[int]) -> Mapping[int, date]:
+        """Return the last day on which each of some persons used the product; who never did is absent."""
+        wanted, seen = set(people), dict[int, date]()
+        for day in reversed(self.usage):
+            if not wanted:
+                break
+            found = wanted.intersection(day.persons)
+            seen |= dict.fromkeys(found, day.day)
+            wanted -= found
+        return MappingProxyType(seen)
 
     # states
 
@@ -279,16 +285,14 @@ def _patched(contact: Contact, patch: ContactPatch) -> Contact:
     if "active" in patch.changes:
         fields["active"] = patch.changes["active"] is not False
     if patch.changes.get("active"):
-        fields |= {"left": None, "left_roles": (), "reports": ()}
+        fields |= {"left": None, "left_roles": ()}
     elif contact.left is not None and not contact.left_roles:
         fields["left_roles"] = fields.get("roles", ())
     return replace(contact, **fields)
 
 
 def _gone(contact: Contact, report: LeftReport) -> Contact:
-    return replace(
-        contact, left=report, reports=(*contact.reports, report), left_roles=contact.left_roles or contact.roles
-    )
+    return replace(contact, left=report, left_roles=contact.left_roles or contact.roles)
 
 
 def _effective(fact: Fact) -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from services.health.champion import ChampionRule, Leaving, fades_at, leavings, remaining
+from services.health.champion import ChampionRule, Leaving, deciders, fades_at, leavings
 from services.health.detector import Context, Detector, Finding, Severity, evidence_of
 from services.health.facts import AccountFacts
 from shared.events import Text
@@ -38,8 +38,9 @@ VERIFY: Final = Text(
 def detect(facts: AccountFacts, context: Context) -> Sequence[Finding]:
     """Return one finding per champion who has left (p >= alert) or may have (p >= verify)."""
     rule = context.rule(NAME, ChampionRule)
-    found = leavings(facts, context.as_of, rule)
-    return [_finding(facts, context, each) for each in found if each.probability >= rule.verify]
+    found = [each for each in leavings(facts, context.as_of, rule) if each.probability >= rule.verify]
+    remaining = deciders(facts, context.as_of, rule) if found else frozenset()
+    return [_finding(each, rule, remaining) for each in found]
 
 
 def next_look(facts: AccountFacts, context: Context) -> datetime | None:
@@ -49,9 +50,8 @@ def next_look(facts: AccountFacts, context: Context) -> datetime | None:
     return min((look for look in looks if look is not None), default=None)
 
 
-def _finding(facts: AccountFacts, context: Context, leaving: Leaving) -> Finding:
-    rule = context.rule(NAME, ChampionRule)
-    others = remaining(facts, context.as_of, rule, leaving.contact.contact_id)
+def _finding(leaving: Leaving, rule: ChampionRule, remaining: frozenset[str]) -> Finding:
+    others = len(remaining) - (leaving.contact.contact_id in remaining)
     certain = leaving.probability >= rule.alert
     evidence = tuple(evidence_of(each, each.evidence, REPORTED[each.evidence], each.note) for each in leaving.reports)
     return Finding(

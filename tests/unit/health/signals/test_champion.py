@@ -1,13 +1,18 @@
-from datetime import timedelta
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.health.champion import GROUPS, Leaving, fades_at, leavings, probability, remaining
+from services.health.champion import GROUPS, Leaving, deciders, fades_at, leavings, probability
 from services.health.facts import AccountFacts
-from tests.unit.health.signals.build import CHAMPION, NOW, account, ago, contact, left, usage
+from services.health.judge import detectors, findings
+from services.health.record import ContactPatch, Fact, LeftReport
+from tests.unit.health.signals.build import CHAMPION, NOW, RULES, account, ago, contact, context, left, usage
 
 ANA = contact(100, "ana", roles=["champion"])
 BEN = contact(100, "ben", person=2, roles=["executive"])
@@ -83,7 +88,7 @@ def test_only_active_people_with_a_say_remain() -> None:
         left(1, "eve", person=5),
         left(1, "ana"),
     )
-    assert remaining(facts, NOW, CHAMPION, but="ana") == 1
+    assert deciders(facts, NOW, CHAMPION) == {"ben"}
 
 
 def test_after_a_year_a_leaving_is_forgotten() -> None:
@@ -123,3 +128,91 @@ def test_just_before_the_next_look_the_probability_is_on_the_same_side_of_every_
 def test_the_order_in_which_facts_arrive_does_not_matter() -> None:
     log = [ANA, BEN, left(5, "ana"), contact(4, "ana", active=True), left(2, "ana", "auto_reply")]
     assert len({leavings(account(*order), NOW, CHAMPION) for order in permutations(log)}) == 1
+
+
+NAMES = {"a": 1, "b": 2, "c": 3}
+WHO, DAYS = st.sampled_from(sorted(NAMES)), st.integers(0, 400)
+CHANGES = st.sampled_from([{"roles": ["champion"]}, {"roles": []}, {"active": True}, {"active": False}, {}])
+SAID: st.SearchStrategy[list[Fact]] = st.lists(
+    st.one_of(
+        st.builds(lambda days, who, changes: contact(days, who, NAMES[who], **changes), DAYS, WHO, CHANGES),
+        st.builds(lambda days, who, kind: left(days, who, kind, NAMES[who]), DAYS, WHO, KINDS),
+    ),
+    max_size=14,
+)
+
+
+def standing_reports(facts: AccountFacts, who: str) -> list[LeftReport]:
+    """Return the reports about one contact that neither a later word, nor later usage, nor time has disproved."""
+    said = [each for each in facts.log if isinstance(each, (ContactPatch, LeftReport)) and each.contact_id == who]
+    back = [place for place, each in enumerate(said) if isinstance(each, ContactPatch) and each.changes.get("active")]
+    reports = [each for each in said[max(back, default=-1) + 1 :] if isinstance(each, LeftReport)]
+    used = [day.day for day in facts.usage if NAMES[who] in day.persons]
+    return [
+        each
+        for each in reports
+        if each.effective > ago(CHAMPION.memory_days) and not any(day > each.effective.date() for day in used)
+    ]
+
+
+def spells(facts: AccountFacts, who: str) -> list[datetime | None]:
+    """Return each beginning of a spell as champion and, as None, each end."""
+    found: list[datetime | None] = [None]
+    for each in facts.log:
+        if isinstance(each, ContactPatch) and each.contact_id == who and "roles" in each.changes:
+            if not each.changes["roles"]:
+                found.append(None)
+            elif found[-1] is None:
+                found.append(each.effective)
+    return found
+
+
+@given(SAID, st.lists(st.integers(0, 3), max_size=20))
+def test_a_leaving_is_a_champion_with_reports_whom_nobody_present_followed(said: list[Fact], weeks: list[int]) -> None:
+    facts = account(*said, days=usage(weeks))
+    reports = {who: standing_reports(facts, who) for who in facts.contacts}
+    here = {who for who, each in facts.contacts.items() if each.active and not is_gone(reports[who])}
+    heirs = {who: began for who in here if (began := spells(facts, who)[-1]) is not None}
+    expected = [
+        Leaving(facts.contacts[who], tuple(each), probability(each, NOW, CHAMPION))
+        for who, each in sorted(reports.items())
+        if each and any(spells(facts, who))
+        if not any(began > each[0].effective for heir, began in heirs.items() if heir != who)
+    ]
+    assert list(leavings(facts, NOW, CHAMPION)) == expected
+    assert deciders(facts, NOW, CHAMPION) == {who for who in here if facts.contacts[who].roles}
+
+
+def is_gone(reports: list[LeftReport]) -> bool:
+    return probability(reports, NOW, CHAMPION) >= CHAMPION.verify
+
+
+@contextmanager
+def counted_calls() -> Iterator[list[int]]:
+    """Count the calls that are made inside, of Python's functions and of C's."""
+    calls, before = [0], sys.getprofile()
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        calls[0] += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
+
+
+def calls_for(people: int) -> int:
+    """Return how many calls it takes to judge an account all of whose champions have left."""
+    came = [contact(100, f"c{n}", n, roles=["champion"]) for n in range(people)]
+    gone = [left(1 + n / 1000, f"c{n}", person=n) for n in range(people)]
+    facts = account(*came, *gone, days=usage([people] * 4, last=(NOW - timedelta(days=60)).date()))
+    used = detectors(RULES)
+    with counted_calls() as calls:
+        assert len(findings(facts, context(), used)) >= people
+        assert len(leavings(facts, NOW, CHAMPION)) == people
+    return calls[0]
+
+
+def test_eight_times_the_people_make_about_eight_times_the_work() -> None:
+    assert calls_for(400) < 12 * calls_for(50)
