@@ -45,6 +45,7 @@ class Decline:
 
     `opened` is the week that gave it away, `fell` the first week of the fall, `habit` the weeks whose median is `base`,
     `ratio` the last week's, `worst` the lowest since it opened, `recovering` how many weeks it has looked well again.
+    `cliff` says whether the last week alone lies below the rule's, `was_cliff` whether any has since it opened.
     """
 
     opened: int
@@ -54,6 +55,7 @@ class Decline:
     ratio: float
     worst: float
     cliff: bool
+    was_cliff: bool
     recovering: int = 0
 
 
@@ -66,8 +68,8 @@ def decline(weeks: Sequence[int], fleet: Sequence[float | None], rule: DeclineRu
     for week in range(len(weeks)):
         correction = _correction(fleet[week], rule)
         if correction is None:
-            continue
-        if state is None:
+            state = state and replace(state, cliff=False)
+        elif state is None:
             state = _opened(weeks[: week + 1], correction, rule)
         else:
             state = _continued(state, weeks[: week + 1], correction, rule)
@@ -92,7 +94,7 @@ def _opened(weeks: Sequence[int], correction: float, rule: DeclineRule) -> Decli
     fell = last = len(weeks) - 1
     while fell > habit.start and weeks[fell - 1] / base / correction < rule.recovered:
         fell -= 1
-    return Decline(last, fell, habit, base, level, level, cliff)
+    return Decline(last, fell, habit, base, level, level, cliff, cliff)
 
 
 def _continued(state: Decline, weeks: Sequence[int], correction: float, rule: DeclineRule) -> Decline | None:
@@ -100,8 +102,9 @@ def _continued(state: Decline, weeks: Sequence[int], correction: float, rule: De
     recovering = state.recovering + 1 if level > rule.recovered else 0
     if recovering >= rule.recovered_weeks or len(weeks) - 1 - state.opened >= rule.adopt_weeks:
         return None
-    cliff = state.cliff or weeks[-1] / state.base / correction < rule.cliff
-    return replace(state, ratio=level, worst=min(state.worst, level), cliff=cliff, recovering=recovering)
+    cliff = weeks[-1] / state.base / correction < rule.cliff
+    worst, was_cliff = min(state.worst, level), state.was_cliff or cliff
+    return replace(state, ratio=level, worst=worst, cliff=cliff, was_cliff=was_cliff, recovering=recovering)
 
 
 def _habit(weeks: Sequence[int], rule: DeclineRule) -> range:

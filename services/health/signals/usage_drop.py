@@ -81,7 +81,7 @@ def _severity(facts: AccountFacts, context: Context, found: Decline) -> Severity
     """Return how bad it is: by the deepest it went, the account's tier and how near the renewal is."""
     rule = context.rule(NAME, DeclineRule)
     steps = int(facts.profile.get("tier") == "high") + renewal_is_near(facts, context, rule.renewal_days)
-    return worse("high" if found.cliff or found.worst < rule.deep else "medium", steps)
+    return worse("high" if found.was_cliff or found.worst < rule.deep else "medium", steps)
 
 
 def _evidence(facts: AccountFacts, context: Context, found: Decline, series: Mapping[date, int]) -> list[Evidence]:

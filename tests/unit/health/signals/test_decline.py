@@ -33,6 +33,18 @@ def test_a_week_of_silence_is_a_cliff_at_once() -> None:
     assert (found.cliff, found.fell) == (True, 10)
 
 
+def test_a_cliff_is_the_last_weeks_and_only_its_weight_stays() -> None:
+    back = judged([*BASE, 10, 10, 0, 10])
+    assert back is not None
+    assert (back.cliff, back.was_cliff) == (False, True)
+    slid = judged([*BASE, 5, 5, 5, 0])
+    assert slid is not None
+    assert (slid.cliff, slid.was_cliff) == (True, True)
+    unknown = judged([*BASE, 10, 10, 0, 10], [None] * 11 + [0.6])
+    assert unknown is not None, "what was open stays open while nothing can be judged"
+    assert not unknown.cliff
+
+
 @pytest.mark.parametrize("weeks", [[*BASE, 7, 7, 7], [*BASE, 10, 10, 2], [2] * 8 + [0] * 3, [10] * 5 + [0] * 3])
 def test_small_falls_small_accounts_and_short_histories_stay_quiet(weeks: list[int]) -> None:
     assert judged(weeks) is None

@@ -103,6 +103,14 @@ def test_a_fall_weighs_by_depth_tier_and_renewal(weeks: list[int], log: list[Fac
     assert sure(account(PAYING, *log, days=usage([10] * 10 + weeks)), "usage_drop").severity == severity
 
 
+def test_after_a_cliff_the_text_follows_the_last_week_and_the_weight_stays() -> None:
+    over = sure(account(PAYING, days=usage([20] * 12 + [0])), "usage_drop")
+    assert (over.facts["kind"], over.next_step.en[:5]) == ("cliff", "Usage")
+    for weeks in ([20], [20, 20], [20, 20, 20]):
+        back = sure(account(PAYING, days=usage([20] * 12 + [0, *weeks])), "usage_drop")
+        assert (back.severity, back.facts["kind"], back.next_step.en[:4]) == ("high", "drop", "Call")
+
+
 def test_an_account_that_pays_nothing_any_more_may_fall_silent() -> None:
     facts = account(subscription(300), subscription(20, mrr="0"), days=usage([10] * 10 + [5, 5, 5]))
     assert found(facts, "usage_drop") is None
