@@ -4,13 +4,20 @@ In every week: base = median of the `base_weeks` before the `recent_weeks`, rati
 decline opens below `drop`, or when the last week alone lies below `cliff`; from then on the base stays what it was,
 so that a lasting fall is not forgotten as soon as it has become a habit itself. It ends above `recovered` for
 `recovered_weeks`, or after `adopt_weeks`, when the new level is taken for granted.
+
+While the fleet has fallen no week is a cliff: the fleet's ratio is of `recent_weeks` together and cannot tell how much
+of a single week's fall is everybody's. An account that stays silent after it is found by the drop.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from services.health.detector import Rule
 from services.health.facts import median
+
+UNCORRECTED: Final = 1.0
+"""The correction while the fleet has not fallen."""
 
 
 class DeclineRule(Rule, frozen=True):
@@ -88,7 +95,7 @@ def _opened(weeks: Sequence[int], correction: float, rule: DeclineRule) -> Decli
     if base is None:
         return None
     level = _mean(weeks[-rule.recent_weeks :]) / base / correction
-    cliff = weeks[-1] / base / correction < rule.cliff
+    cliff = _is_cliff(weeks, base, correction, rule)
     if not cliff and level >= rule.drop:
         return None
     fell = last = len(weeks) - 1
@@ -102,9 +109,13 @@ def _continued(state: Decline, weeks: Sequence[int], correction: float, rule: De
     recovering = state.recovering + 1 if level > rule.recovered else 0
     if recovering >= rule.recovered_weeks or len(weeks) - 1 - state.opened >= rule.adopt_weeks:
         return None
-    cliff = weeks[-1] / state.base / correction < rule.cliff
+    cliff = _is_cliff(weeks, state.base, correction, rule)
     worst, was_cliff = min(state.worst, level), state.was_cliff or cliff
     return replace(state, ratio=level, worst=worst, cliff=cliff, was_cliff=was_cliff, recovering=recovering)
+
+
+def _is_cliff(weeks: Sequence[int], base: float, correction: float, rule: DeclineRule) -> bool:
+    return correction == UNCORRECTED and weeks[-1] / base < rule.cliff
 
 
 def _habit(weeks: Sequence[int], rule: DeclineRule) -> range:
@@ -123,7 +134,7 @@ def _base(weeks: Sequence[int], habit: range, rule: DeclineRule) -> float | None
 def _correction(fleet: float | None, rule: DeclineRule) -> float | None:
     """Return by what a ratio is divided: the fleet's own when that has fallen, None when it has collapsed."""
     if fleet is None or fleet >= rule.fleet_adjust:
-        return 1.0
+        return UNCORRECTED
     return fleet if fleet >= rule.fleet_inhibit else None
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.health.decline import Decline, decline, ratio
+from services.health.fleet import fleet_ratios
 from tests.unit.health.signals.build import DECLINE
 
 BASE = [10] * 8
@@ -75,6 +76,21 @@ def test_a_falling_fleet_is_divided_out_and_a_collapsed_one_silences() -> None:
     assert judged([*BASE, 0, 0, 0], [None] * 8 + [0.6] * 3) is None
     open_before = judged([*BASE, 2, 2, 2, 10, 10, 10, 10], [None] * 11 + [0.6] * 4)
     assert open_before is not None, "what was open stays open while nothing can be judged"
+
+
+def test_one_silent_week_while_the_fleet_has_fallen_is_no_cliff_and_a_second_one_is_a_drop() -> None:
+    """A holiday week takes a large account three quarters and a small one all: the fleet's ratio is of three weeks."""
+    large, small = [*[20] * 12, 5], [*[4] * 12, 0]
+    series = [("", large)] * 15 + [("", small)] * 6
+    fallen = fleet_ratios(series, DECLINE)[""][0]
+    assert fallen == 0.75
+    before: list[float | None] = [1.0] * 12
+    assert judged(small, [*before, fallen]) is None
+    assert judged([*small, 4, 4], [*before, fallen, fallen, fallen]) is None
+    silent = judged([*small, 0], [*before, fallen, fallen])
+    assert silent is not None
+    assert (silent.cliff, silent.was_cliff, silent.fell) == (False, False, 12)
+    assert judged(small, [*before, 0.95]) is not None
 
 
 WEEKS = st.lists(st.integers(0, 60), max_size=60)
