@@ -44,13 +44,14 @@ def detect(facts: AccountFacts, context: Context) -> Sequence[Finding]:
         return []
     poor, behind = _poor_since(facts, context, objectives), _behind_since(facts, rule, objectives)
     lagging = behind is not None and behind + timedelta(days=rule.value_days) <= context.as_of
-    begun = [since for since, holds in ((poor, poor is not None), (behind, lagging)) if since is not None and holds]
+    rules = {"roi": poor, "value_share": behind if lagging else None}
+    begun = {name: since for name, since in rules.items() if since is not None}
     if not begun:
         return []
     shown = [_objective_evidence(each) for each in standing]
     if poor is not None:
         shown.insert(0, _roi_evidence(facts, context, standing))
-    return [_finding(facts, context, standing, min(begun), tuple(shown))]
+    return [_finding(facts, context, standing, begun, tuple(shown))]
 
 
 def next_look(facts: AccountFacts, context: Context) -> datetime | None:
@@ -109,22 +110,26 @@ def _judged_from(facts: AccountFacts, context: Context, rule: LowRoiRule) -> dat
 
 
 def _finding(
-    facts: AccountFacts, context: Context, standing: Sequence[Reached], since: datetime, evidence: tuple[Evidence, ...]
+    facts: AccountFacts,
+    context: Context,
+    standing: Sequence[Reached],
+    begun: Mapping[str, datetime],
+    evidence: tuple[Evidence, ...],
 ) -> Finding:
+    """Say what holds; `begun` has the rules that do, since when. The others' values are told but weigh nothing yet."""
     rule = context.rule(NAME, LowRoiRule)
-    share = value_share(standing, rule.least_expected)
     found = roi(standing, facts.arr(context.as_of), rule.confirmed)
-    lowest = min(each for each in (share, found and found[0]) if each is not None)
+    values = {"roi": found and found[0], "value_share": value_share(standing, rule.least_expected)}
+    lowest = min(value for name, value in values.items() if name in begun and value is not None)
     steps = int(lowest < rule.deep) + renewal_is_near(facts, context, rule.renewal_days)
     return Finding(
         signal=NAME,
         severity=worse("medium", steps),
-        since=since,
+        since=min(begun.values()),
         evidence=evidence,
         next_step=NEXT_STEP,
         facts={
-            "roi": "" if found is None else str(found[0]),
-            "value_share": "" if share is None else str(share),
+            **{name: "" if value is None else str(value) for name, value in values.items()},
             "objectives": str(len(standing)),
         },
     )

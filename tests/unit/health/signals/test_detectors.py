@@ -174,6 +174,17 @@ def test_falling_behind_the_plan_opens_after_thirty_days_without_a_better_measur
     assert found(account(objective(200), behind, better), "low_roi") is None
 
 
+def test_only_the_rule_that_holds_weighs() -> None:
+    lagging = [objective(200, due_in=160), measured(31, 30)]  # of 47 % that were planned by then
+    young = subscription(300, "1250", term_start=date(2026, 11, 1), term_end=date(2027, 11, 1))
+    early = sure(account(young, *lagging), "low_roi")
+    assert (early.severity, early.facts["roi"], early.facts["value_share"]) == ("medium", "0.4800", "0.6391")
+    old = subscription(300, "1250", term_start=date(2026, 2, 1), term_end=date(2027, 6, 1))
+    assert sure(account(old, *lagging), "low_roi").severity == "high"
+    fresh = sure(account(PAYING, objective(200, annual_value=Decimal(60000)), measured(10, 18)), "low_roi")
+    assert (fresh.severity, fresh.facts["roi"], fresh.facts["value_share"]) == ("medium", "0.9000", "0.2842")
+
+
 def test_what_is_not_measured_is_unproven_never_low() -> None:
     facts = account(PAYING, objective(200))
     assert found(facts, "low_roi") is None
