@@ -6,10 +6,12 @@ receipt, then id: never by arrival. Usage is known by the day, so the day in whi
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
@@ -29,6 +31,7 @@ from services.health.record import (
     TicketOpened,
     UsageDay,
 )
+from shared.mrr import quantised
 
 F = TypeVar("F", bound=Fact)
 DECISION_ROLES = frozenset({"champion", "executive", "decision_maker"})
@@ -223,16 +226,12 @@ class AccountFacts:
         return self.of(Survey)
 
     def mrr(self, as_of: datetime) -> Mapping[str, Decimal]:
-        """Return monthly recurring revenue by currency; currencies without revenue are absent."""
-        total: dict[str, Decimal] = {}
-        for state in self.at(as_of).subscriptions.values():
-            if state.mrr > 0:
-                total[state.currency] = total.get(state.currency, Decimal(0)) + state.mrr
-        return MappingProxyType(total)
+        """Return monthly recurring revenue by currency, to 6 decimals; currencies without revenue are absent."""
+        return self._revenue(as_of, months=1)
 
     def arr(self, as_of: datetime) -> Mapping[str, Decimal]:
-        """Return annual recurring revenue by currency: twelve months of `mrr`."""
-        return MappingProxyType({currency: 12 * amount for currency, amount in self.mrr(as_of).items()})
+        """Return annual recurring revenue by currency, to 6 decimals: twelve months of what `mrr` rounds."""
+        return self._revenue(as_of, months=12)
 
     def is_customer(self, as_of: datetime) -> bool:
         """Tell whether the account brings revenue; one whose billing is not known at all counts as a customer."""
@@ -244,6 +243,13 @@ class AccountFacts:
         view = self.at(as_of)
         ends = [s.term_end for s in view.subscriptions.values() if s.mrr > 0 and s.term_end is not None]
         return min((end for end in ends if end >= self.day_of(as_of)), default=view.profile.get("renewal_on"))
+
+    def _revenue(self, as_of: datetime, months: int) -> Mapping[str, Decimal]:
+        total: dict[str, Fraction] = defaultdict(Fraction)
+        for state in self.at(as_of).subscriptions.values():
+            if state.mrr > 0:
+                total[state.currency] += state.mrr
+        return MappingProxyType({currency: quantised(months * amount) for currency, amount in total.items()})
 
 
 def account_facts(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 
@@ -116,12 +117,13 @@ class Measurement(Fact):
 class SubscriptionState(Fact):
     """How one subscription stands from then on; `mrr` is 0 where no revenue flows (trial, unpaid, paused, ended).
 
-    `seats` are quantities by product id.
+    `mrr` is exact: a twelfth of an annual price may be no decimal, and twelve of it are that price again. `seats` are
+    quantities by product id.
     """
 
     subscription_id: str
     status: str
-    mrr: Decimal
+    mrr: Fraction
     currency: str
     seats: Mapping[str, int] = field(default_factory=dict)
     term_start: date | None = None

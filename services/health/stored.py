@@ -24,7 +24,7 @@ from services.health.record import (
     TicketOpened,
 )
 from shared.events import Event, SubscriptionSnapshot
-from shared.mrr import quantised, snapshot_mrr
+from shared.mrr import snapshot_mrr
 
 ALIASED: Final = "kizuna.person.aliased"
 SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
@@ -169,7 +169,7 @@ def _snapshot(row: Row, _: Mapping[int, int], stamp: dict[str, Any]) -> Fact:
     return SubscriptionState(
         subscription_id=snapshot.subscription_id,
         status=snapshot.status,
-        mrr=quantised(snapshot_mrr(snapshot)),
+        mrr=snapshot_mrr(snapshot),
         currency=snapshot.currency,
         seats=seats,
         term_start=snapshot.term_start,

@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -79,7 +80,8 @@ LOGS = st.one_of(
            due_on=DAYS.map(lambda days: (AS_OF + timedelta(days=days)).date())),
     _facts(Measurement, objective_id=NAMES, value=DECIMALS, by=st.sampled_from(["customer", "vendor", "estimate"])),
     _facts(SubscriptionState, subscription_id=NAMES, status=st.sampled_from(["active", "ended", "trialing"]),
-           mrr=DECIMALS, currency=st.sampled_from(["EUR", "USD"]), seats=st.dictionaries(NAMES, st.integers(0, 20))),
+           mrr=DECIMALS.map(Fraction), currency=st.sampled_from(["EUR", "USD"]),
+           seats=st.dictionaries(NAMES, st.integers(0, 20))),
     _facts(Payment, invoice_id=NAMES, subscription_id=st.none(), amount=DECIMALS, currency=st.just("EUR"),
            paid=st.booleans()),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -96,7 +97,7 @@ def test_revenue_by_currency_and_the_next_renewal() -> None:
         return SubscriptionState(
             subscription_id=key,
             status="active",
-            mrr=Decimal(mrr),
+            mrr=Fraction(mrr),
             currency=currency,
             **more,
             **stamp(days, f"{key}{days}"),

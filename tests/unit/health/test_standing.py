@@ -86,6 +86,21 @@ def test_every_example_is_stored_and_read_again(name: str) -> None:
         assert getattr(fact, "person", 3) == 3
 
 
+def test_annual_prices_come_back_from_their_monthly_parts() -> None:
+    """A twelfth of 400.00 has no end as a decimal; whatever is summed is rounded once, at the end."""
+    item = {"item_id": "i", "product_id": "p", "quantity": "1", "unit_amount": "400.00", "interval": "year"}
+    rows = [
+        Row("kizuna.subscription.snapshot", AS_OF, AS_OF, "s", name, False, None, None, data)
+        for name in "abc"
+        for data in [{"subscription_id": name, "status": "active", "currency": "USD", "items": [item]}]
+    ]
+    facts = account_facts("acme", UTC, [fact for row in rows if (fact := fact_of(row, {})) is not None])
+    assert facts.mrr(AS_OF) == {"USD": Decimal(100)}
+    assert facts.arr(AS_OF) == {"USD": Decimal(1200)}
+    one = account_facts("acme", UTC, facts.log[:1])
+    assert (one.mrr(AS_OF), one.arr(AS_OF)) == ({"USD": Decimal("33.333333")}, {"USD": Decimal(400)})
+
+
 def test_an_alias_is_no_fact_about_the_account() -> None:
     row = Row("kizuna.person.aliased", AS_OF, AS_OF, "s", "e", False, 5, "new", {"previous": 2})
     assert aliases([row]) == {5: 2, 2: 2}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def subscription(days: float, mrr: str = "1000", **terms: Any) -> SubscriptionSt
     return SubscriptionState(
         subscription_id="s",
         status="active",
-        mrr=Decimal(mrr),
+        mrr=Fraction(mrr),
         currency="USD",
         seats={"USD": 10},
         **terms,

@@ -174,6 +174,11 @@ def test_falling_behind_the_plan_opens_after_thirty_days_without_a_better_measur
     assert found(account(objective(200), behind, better), "low_roi") is None
 
 
+def test_the_price_that_is_told_is_the_annual_price() -> None:
+    facts = account(subscription(300, "250/3", **TERM), objective(200), measured(10, 2))
+    assert "for a price of 1000.00 USD." in sure(facts, "low_roi").evidence[0].text.en
+
+
 def test_only_the_rule_that_holds_weighs() -> None:
     lagging = [objective(200, due_in=160), measured(31, 30)]  # of 47 % that were planned by then
     young = subscription(300, "1250", term_start=date(2026, 11, 1), term_end=date(2027, 11, 1))
