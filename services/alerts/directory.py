@@ -1,9 +1,11 @@
 """Who an account is and who answers for it: facts folded by when they took effect, were learned, and their id. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from shared.events import Owner, OwnerAssigned, SubscriptionSnapshot
@@ -84,9 +86,7 @@ def _renewal(declared: str | None, subscriptions: Iterable[SubscriptionSnapshot]
 
 
 def _mrr(subscriptions: Iterable[SubscriptionSnapshot]) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
+    sums: dict[str, Fraction] = defaultdict(Fraction)
     for each in subscriptions:
-        worth = quantised(snapshot_mrr(each))
-        if worth:
-            sums[each.currency] = sums.get(each.currency, Decimal(0)) + worth
-    return sums
+        sums[each.currency] += snapshot_mrr(each)
+    return {currency: shown for currency, worth in sums.items() if (shown := quantised(worth))}

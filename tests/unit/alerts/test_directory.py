@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerts.directory import Dated, Facts, account
-from shared.events import Event, OwnerAssigned, SubscriptionSnapshot
+from shared.events import Event, OwnerAssigned, SubscriptionItem, SubscriptionSnapshot
 from tests.unit.alerts.saying import HANAKO, JANE, START, subscription
 
 NOW = START + timedelta(days=10)
@@ -57,6 +57,12 @@ def test_mrr_is_summed_per_currency_and_ended_subscriptions_bring_nothing() -> N
     found = account("acme", facts, NOW)
     assert found.mrr == {"USD": Decimal("110.50"), "JPY": Decimal(5000)}
     assert found.at_stake == Decimal(5000)
+
+
+def test_mrr_is_rounded_once_it_is_summed() -> None:
+    item = SubscriptionItem(item_id="i", product_id="p", quantity=Decimal(1), unit_amount=Decimal(400), interval="year")
+    annual = snapshots(*(subscription("acme", "0", subscription_id=name, items=[item]) for name in "abc"))
+    assert account("acme", Facts(subscriptions=annual), NOW).mrr == {"USD": Decimal(100)}
 
 
 def test_the_renewal_is_declared_or_the_next_end_of_a_term() -> None:
