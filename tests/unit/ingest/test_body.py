@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive
 
-from services.ingest.body import MOST_BYTES, Disconnected, SlowBody, inflate, read
+from services.ingest.body import MOST_BYTES, MOST_MEMBERS, Disconnected, SlowBody, inflate, read
 from shared.errors import BadRequest, KizunaError, TooLarge, UnsupportedMedia
 
 
@@ -98,6 +98,15 @@ def test_many_members_share_one_limit() -> None:
     assert len(inflate(member * 2, "gzip")) == MOST_BYTES
     with pytest.raises(TooLarge):
         inflate(member * 3, "gzip")
+
+
+def test_a_gzip_body_has_a_bounded_number_of_members() -> None:
+    member = gzip.compress(b"x")
+    assert inflate(member * MOST_MEMBERS, "gzip") == b"x" * MOST_MEMBERS
+    with pytest.raises(BadRequest, match="compress it as one"):
+        inflate(member * (MOST_MEMBERS + 1), "gzip")
+    with pytest.raises(BadRequest, match="compress it as one"):
+        inflate(gzip.compress(b"") * (MOST_BYTES // 20), "gzip")
 
 
 @pytest.mark.parametrize("name", ["br", "compress", "gzip, gzip", "\xff"])
