@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 SWEEP_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
+
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC), "", "")
 
 
 @dataclass(slots=True)
@@ -62,8 +64,8 @@ class Waiting:
             self._woken.clear()
             try:
                 if loop.time() - swept >= SWEEP_SECONDS:
+                    swept = loop.time()  # also when it fails: then those who woke us have their turn before the next
                     await self._sweep()
-                    swept = loop.time()
                 elif persons:
                     await self._release(sorted(persons))
             except NotReady as error:
@@ -79,29 +81,57 @@ class Waiting:
         woken.cancel()
 
     async def _sweep(self) -> None:
-        await self._release(None)
+        """Do every part, whatever becomes of the others. Raises the trouble that one of them had."""
+        trouble: NotReady | None = None
+        for part in (self._look_over, self._expire, self._prune):
+            self.beat = time.monotonic()
+            try:
+                await part()
+            except NotReady as error:
+                trouble = error
+        if trouble:
+            raise trouble
+
+    async def _look_over(self) -> None:
+        after = ("", "")
+        while rows := await store.transact(self.database, partial(parked_store.known, after=after)):
+            self.beat = time.monotonic()
+            after = (rows[-1].source, rows[-1].event_id)
+            if persons := {row.person_id for row in rows if row.known}:
+                await self._release(sorted(persons))
+
+    async def _expire(self) -> None:
         before = now() - timedelta(days=self.settings.parked_days)
-        while rows := await store.transact(self.database, lambda conn: parked_store.expired(conn, before)):
-            await store.transact(self.database, lambda conn: _give_up(conn, rows, _too_old(self.settings.parked_days)))
+        while rows := await store.transact(self.database, partial(parked_store.expired, before=before)):
+            self.beat = time.monotonic()
+            give_up = partial(_give_up, rows=rows, error=_too_old(self.settings.parked_days))
+            await store.transact(self.database, give_up)
+
+    async def _prune(self) -> None:
         old = now() - timedelta(days=self.settings.dead_letter_days)
         await store.transact(self.database, lambda conn: store.prune(conn, old, self.settings.dead_letters_most))
 
-    async def _release(self, persons: Sequence[str] | None) -> None:
-        while rows := await store.transact(self.database, lambda conn: parked_store.releasable(conn, persons)):
-            records, bad = [], []
+    async def _release(self, persons: Sequence[str]) -> None:
+        after = _FIRST
+        while rows := await store.transact(self.database, partial(parked_store.waiting, persons=persons, after=after)):
             self.beat = time.monotonic()
-            for row in rows:
-                try:
-                    records.append(items.record(*items.addressed(bytes(row.event), row.account_id, now())))
-                except BadEvent as error:
-                    bad.append((row, error))
-            await self.publisher.publish(records)
-            await store.transact(
-                self.database, lambda conn: parked_store.unpark(conn, [(r.source, r.event_id) for r in rows])
-            )
-            for row, reason in bad:
-                await store.transact(self.database, partial(_give_up, rows=[row], error=reason))
-            log.info("parked_events_released", count=len(records))
+            after = (rows[-1].at, rows[-1].source, rows[-1].event_id)
+            if known := [row for row in rows if row.account_id is not None]:
+                await self._let_go(known)
+
+    async def _let_go(self, rows: Sequence[Row[Any]]) -> None:
+        records, bad = [], []
+        for row in rows:
+            try:
+                records.append(items.record(*items.addressed(bytes(row.event), row.account_id, now())))
+            except BadEvent as error:
+                bad.append((row, error))
+        await self.publisher.publish(records)
+        keys = [(row.source, row.event_id) for row in rows]
+        await store.transact(self.database, partial(parked_store.unpark, keys=keys))
+        for row, reason in bad:
+            await store.transact(self.database, partial(_give_up, rows=[row], error=reason))
+        log.info("parked_events_released", count=len(records))
 
 
 async def _first(stopping: asyncio.Task[Any], seconds: float) -> None:

@@ -16,17 +16,28 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 CATCH_UP: Final = 500
+LOOK_OVER: Final = 2000
 
-_RELEASABLE: Final = ACCOUNT_RULE.join(
+# Both look for accounts only once they have cut a page: to find out of every event that waits may take longer than a
+# transaction has.
+_KNOWN: Final = ACCOUNT_RULE.join(
     (
-        """select w.source, w.event_id, w.event, coalesce(before.account_id, after.account_id) as account_id
-           from parked w""",
-        """
-           where ($1::text[] is null or w.person_id = any($1) or w.person_id in (
-                     select p.person_id from person p
-                     where p.root in (select q.root from person q where q.person_id = any($1))))
-             and coalesce(before.account_id, after.account_id) is not null
-           order by w.at, w.source, w.event_id limit $2""",
+        """select w.source, w.event_id, w.person_id, coalesce(before.account_id, after.account_id) is not null as known
+           from (select source, event_id, person_id, at from parked where (source, event_id) > ($1, $2)
+                 order by source, event_id limit $3) w""",
+        " order by w.source, w.event_id",
+    )
+)
+_WAITING: Final = ACCOUNT_RULE.join(
+    (
+        """select w.source, w.event_id, w.at, w.event, coalesce(before.account_id, after.account_id) as account_id
+           from (select * from parked
+                 where (person_id = any($1::text[]) or person_id in (
+                           select p.person_id from person p
+                           where p.root in (select q.root from person q where q.person_id = any($1))))
+                   and (at, source, event_id) > ($2, $3, $4)
+                 order by at, source, event_id limit $5) w""",
+        " order by w.at, w.source, w.event_id",
     )
 )
 
@@ -75,9 +86,14 @@ async def parked_count(conn: AsyncConnection) -> int:
     return int(row[0]) if row else 0
 
 
-async def releasable(conn: AsyncConnection, persons: Sequence[str] | None) -> list[Row[Any]]:
-    """Return up to `CATCH_UP` waiting events with their accounts: of some persons (by any of their ids), or of all."""
-    return await fetch(conn, _RELEASABLE, persons, CATCH_UP)
+async def known(conn: AsyncConnection, after: tuple[str, str]) -> list[Row[Any]]:
+    """Look over the next `LOOK_OVER` events by source and id: whose they are, and whether an account is `known`."""
+    return await fetch(conn, _KNOWN, *after, LOOK_OVER)
+
+
+async def waiting(conn: AsyncConnection, persons: Sequence[str], after: tuple[datetime, str, str]) -> list[Row[Any]]:
+    """Return the next `CATCH_UP` events of persons (by any of their ids) by time, each with its account or None."""
+    return await fetch(conn, _WAITING, persons, *after, CATCH_UP)
 
 
 async def expired(conn: AsyncConnection, before: datetime) -> list[Row[Any]]:

@@ -1,5 +1,6 @@
 """Events find their account whenever it becomes known, by the rule, and none of them gets lost on the way."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -7,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.ingest import person_store
+from services.ingest import parked_store, person_store
+from services.ingest.parked import Waiting
 from services.ingest.person_store import Membership
 from shared.db import execute
+from shared.errors import NotReady
 from tests.plugins.ingest import Ingest, StartIngest
 from tests.plugins.runtime import until
 from tests.plugins.topics import ReadTopic
@@ -142,6 +145,78 @@ async def test_a_sweep_finds_what_nobody_was_woken_for(ingest: Ingest, read_topi
         await person_store.remember(conn, [Membership("u", START, "a1")])
     await ingest.app.waiting._sweep()
     assert len(await read_topic("usage.v1", 3)) == 3
+
+
+async def test_a_sweep_goes_page_by_page_and_finds_all(
+    ingest: Ingest, read_topic: ReadTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parked_store, "LOOK_OVER", 7)
+    monkeypatch.setattr(parked_store, "CATCH_UP", 3)
+    random = Random(1)
+    waiting = [(f"p{random.randrange(9)}", f"t{n}", random.randrange(9)) for n in range(60)]
+    await send(ingest, alias("p3", "p4"), *(track(*each) for each in waiting))
+    async with ingest.app.database.transaction() as conn:
+        await person_store.remember(conn, [Membership(person, START, "a1") for person in ("p1", "p4", "p8")])
+    await ingest.app.waiting._sweep()
+    known = {name for person, name, _ in waiting if person in {"p1", "p3", "p4", "p8"}}
+    assert {event.id for event in await read_topic("usage.v1", len(known))} == known
+    assert set(await parked(ingest)) == {name for _, name, _ in waiting} - known
+
+
+async def test_a_sweep_gets_through_a_full_table(ingest: Ingest, read_topic: ReadTopic) -> None:
+    await send(ingest, track("first", "a"), track("middle", "e5"), track("last", "z"))
+    async with ingest.app.database.transaction() as conn:
+        await execute(
+            conn,
+            """insert into parked (source, event_id, event_type, person_id, at, event, parked_at)
+               select source, 'e' || n, event_type, 'p' || n, at, event, parked_at
+               from parked, generate_series(1, 100000) n where event_id = 'a' on conflict do nothing""",
+        )
+        await person_store.remember(conn, [Membership(each, START, "a1") for each in ("first", "middle", "last")])
+    await ingest.app.waiting._sweep()
+    assert {event.id for event in await read_topic("usage.v1", 3)} == {"a", "e5", "z"}
+    assert (await ingest.get("/v1/status"))["parked"] == 99_999
+
+
+class Unwilling:
+    """A publisher whose broker is away."""
+
+    async def publish(self, _: Any) -> None:
+        raise NotReady("away")
+
+
+async def test_what_cannot_be_let_go_keeps_nothing_from_being_given_up_or_forgotten(start_ingest: StartIngest) -> None:
+    settings = (ingest := await start_ingest()).app.waiting.settings
+    await send(ingest, track("u", "t1"), track("v", "t2"), {"type": "nonsense", "messageId": "x"})
+    async with ingest.app.database.transaction() as conn:
+        await person_store.remember(conn, [Membership("u", START, "a1")])
+        await execute(conn, "update parked set parked_at = parked_at - interval '29 days' where event_id = 't2'")
+        await execute(conn, "update dead_letter set refused_at = refused_at - interval '91 days'")
+    unwilling: Any = Unwilling()
+    with pytest.raises(NotReady, match="away"):
+        await Waiting(ingest.app.database, unwilling, settings)._sweep()
+    assert await parked(ingest) == ["t1"]
+    assert [item["event_id"] for item in (await ingest.get("/v1/dead-letters"))["items"]] == ["t2"]
+
+
+class Hindered(Waiting):
+    """Lets go of whom it is woken for, and never gets through a sweep."""
+
+    async def _sweep(self) -> None:
+        raise NotReady("too slow")
+
+
+async def test_a_sweep_that_fails_lets_those_who_are_waited_for_have_their_turn(ingest: Ingest) -> None:
+    await send(ingest, track("u", "t1"))
+    async with ingest.app.database.transaction() as conn:
+        await person_store.remember(conn, [Membership("u", START, "a1")])
+    app, stop = ingest.app, asyncio.Event()
+    hindered = Hindered(app.database, app.publisher, app.waiting.settings)
+    hindered.wake(["u"])
+    running = asyncio.create_task(hindered.run(stop))
+    await until(lambda: _none_left(ingest))
+    stop.set()
+    await running
 
 
 def account_by_the_rule(memberships: list[Membership], persons: set[str], when: datetime) -> str | None:
