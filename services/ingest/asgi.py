@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 MOST_EVENTS: Final = 2_500
 BODIES_BYTES: Final = 256 * 1024 * 1024
-"""So much may lie in bodies under way at a time; over it clients are asked to come again."""
+"""So much may lie in bodies under way at a time, as they came and inflated; over it clients are asked to come again."""
 
 ROUTES: Final = {f"/v1/{name}": name for name in (BATCH, EVENTS, *segment.CALLS)}
 _JSON: Final = (b"content-type", b"application/json")
@@ -65,12 +65,18 @@ class HotRoutes:
             await _error(send, 405, "method_not_allowed", "Use POST.", ((b"allow", b"POST"),))
 
     async def _post(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: Headers = dict(scope["headers"])
-        seconds = None if scope.get(WHOLE) else body.READ_SECONDS
-        room = _announced(headers)
-        self._under_way += room
+        held = 0
+
+        def hold(size: int) -> None:
+            # What is here counts, not what was announced: whoever sends nothing would take up the room of all others.
+            nonlocal held
+            held += size
+            self._under_way += size
+            if self._under_way > BODIES_BYTES:
+                raise NotReady("Too much is under way. Send again later.", code="overloaded")
+
         try:
-            answer = await self._take(route, headers, receive, seconds)
+            answer = await self._take(route, scope, receive, hold)
         except body.Disconnected:
             log.info("client_went_away", route=route)
         except KizunaError as error:
@@ -83,15 +89,17 @@ class HotRoutes:
         else:
             await _answer(send, 200, msgspec.json.encode(answer), (_JSON,))
         finally:
-            self._under_way -= room
+            self._under_way -= held
 
-    async def _take(self, route: str, headers: Headers, receive: Receive, seconds: float | None) -> Answer:
-        if self._under_way > BODIES_BYTES:
-            raise NotReady("Too much is under way. Send again later.", code="overloaded")
+    async def _take(self, route: str, scope: Scope, receive: Receive, hold: Callable[[int], None]) -> Answer:
+        headers: Headers = dict(scope["headers"])
         given = presented(headers)
         key = await self._writer(given) if given is not None or route == EVENTS else None
-        raw = await body.read(receive, headers.get(b"content-length"), seconds)
-        raw = body.inflate(raw, headers.get(b"content-encoding", b"").decode("latin-1"))
+        seconds = None if scope.get(WHOLE) else body.READ_SECONDS
+        raw = await body.read(receive, headers.get(b"content-length"), hold, seconds)
+        if encoding := headers.get(b"content-encoding"):
+            raw = body.inflate(raw, encoding.decode("latin-1"))
+            hold(len(raw))
         if route == EVENTS and key is not None:
             return await self._take_events(headers, raw, key)
         return await self._take_calls(route, headers, raw, key)
@@ -120,11 +128,6 @@ class HotRoutes:
         if "write" not in key.scopes:
             raise Forbidden("This key may not write: it has not the scope write.")
         return key
-
-
-def _announced(headers: Headers) -> int:
-    length = headers.get(b"content-length", b"")
-    return min(int(length[:20]), body.MOST_BYTES) if length.isdigit() else body.MOST_BYTES
 
 
 def _check_number(raws: Sequence[bytes]) -> None:

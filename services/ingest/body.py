@@ -39,19 +39,22 @@ class Disconnected(Exception):
     """The client went away in the middle of its body: there is nobody to answer."""
 
 
-async def read(receive: Receive, length: bytes | None, seconds: float | None = READ_SECONDS) -> bytes:
+async def read(
+    receive: Receive, length: bytes | None, hold: Callable[[int], None], seconds: float | None = READ_SECONDS
+) -> bytes:
     """Return the whole body as it came over the wire. `length` is the Content-Length header, if there was one.
 
+    `hold` is told the size of every piece that arrived, and may raise to have no more of it.
     Without `seconds`, which cost as much as all else here, it must have arrived already.
     Raises TooLarge over `MOST_BYTES` (by header or by count), SlowBody after `seconds`, Disconnected when cut off.
     """
     if length is not None and length.isdigit() and int(length[:20]) > MOST_BYTES:
         raise _too_large()
     if seconds is None:
-        return await _read(receive)
+        return await _read(receive, hold)
     try:
         async with asyncio.timeout(seconds):
-            return await _read(receive)
+            return await _read(receive, hold)
     except TimeoutError:
         raise SlowBody(f"The body was not complete after {seconds:.0f} s: send it again, or smaller.") from None
 
@@ -68,7 +71,7 @@ def inflate(body: bytes, encoding: str) -> bytes:
     return inflater(body)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, hold: Callable[[int], None]) -> bytes:
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -78,6 +81,7 @@ async def _read(receive: Receive) -> bytes:
         size += len(chunk)
         if size > MOST_BYTES:
             raise _too_large()
+        hold(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)

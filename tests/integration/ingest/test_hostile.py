@@ -1,6 +1,7 @@
 """Whatever is thrown at a route leads to a 4xx with code and message or to a refusal by name, never to a 5xx."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -81,6 +82,19 @@ async def test_bombs_cost_no_memory(ingest: Ingest) -> None:
         answer = await ingest.post("/v1/batch", content=bomb, headers={"content-encoding": "gzip"})
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert psutil.Process().memory_info().rss - before < 50_000_000
+
+
+async def test_who_sends_nothing_takes_up_no_room(ingest: Ingest) -> None:
+    url = ingest.http.base_url
+    heads = (b"transfer-encoding: chunked", b"content-length: 4194304")
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(140):
+            _, writer = await asyncio.open_connection(url.host, url.port)
+            stack.callback(writer.close)
+            writer.write(b"POST /v1/track HTTP/1.1\r\nhost: x\r\n%s\r\n\r\n" % heads[number % 2])
+            await writer.drain()
+        answer = await ingest.post("/v1/track", content=call())
+        assert answer.status_code == 200, answer.text
 
 
 async def test_no_header_breaks_a_route(ingest: Ingest) -> None:

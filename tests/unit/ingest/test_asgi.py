@@ -1,5 +1,7 @@
 """The hot routes answer for every outcome, also for those that nobody planned."""
 
+import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -32,6 +34,10 @@ class Door:
 
 async def rest(scope: Scope, receive: Any, send: Any) -> None:
     await send({"type": "rest", "path": scope.get("path"), "kind": scope["type"]})
+
+
+async def nobody(_: Message) -> None:
+    pass
 
 
 async def keys() -> list[WriteKey]:
@@ -92,10 +98,42 @@ async def test_trouble_says_when_to_come_again(routes: HotRoutes, door: Door) ->
 
 async def test_bodies_under_way_are_bounded(routes: HotRoutes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "BODIES_BYTES", 1000)
-    start, content = await ask(routes, "/v1/track", call(), content_length="1001")
-    assert (start["status"], json.loads(content["body"])["code"]) == (503, "overloaded")
+    zipped = gzip.compress(bytes(2000))
+    for pieces, encoding in (((bytes(1001),), ""), ((bytes(501), bytes(500)), ""), ((zipped,), "gzip")):
+        start, content = await ask(routes, "/v1/track", *pieces, content_encoding=encoding)
+        assert (start["status"], json.loads(content["body"])["code"]) == (503, "overloaded")
+        assert routes._under_way == 0
     start, _ = await ask(routes, "/v1/track", call(), content_length=str(len(call())))
     assert start["status"] == 200
+    assert routes._under_way == 0
+
+
+async def test_only_what_arrived_takes_up_room(routes: HotRoutes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "BODIES_BYTES", 1000)
+    gone = asyncio.Event()
+
+    async def stop_short(begun: bytes, **headers: bytes) -> None:
+        begin = iter([{"type": "http.request", "body": begun, "more_body": True}])
+
+        async def receive() -> Message:
+            for message in begin:
+                return message
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        raw = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+        await routes({"type": "http", "path": "/v1/track", "method": "POST", "headers": raw}, receive, nobody)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(100):
+            group.create_task(stop_short(b""))
+            group.create_task(stop_short(b"", content_length=b"4194304"))
+        group.create_task(stop_short(bytes(850)))
+        await asyncio.sleep(0)
+        assert (await ask(routes, "/v1/track", call()))[0]["status"] == 200
+        start, content = await ask(routes, "/v1/track", call(), b" " * 100)
+        assert (start["status"], json.loads(content["body"])["code"]) == (503, "overloaded")
+        gone.set()
     assert routes._under_way == 0
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive
 
-from services.ingest.body import MOST_BYTES, MOST_MEMBERS, Disconnected, SlowBody, inflate, read
+from services.ingest.body import MOST_BYTES, MOST_MEMBERS, Disconnected, SlowBody, inflate
+from services.ingest.body import read as read_held
 from shared.errors import BadRequest, KizunaError, TooLarge, UnsupportedMedia
 
 
@@ -44,6 +45,10 @@ def receiver(*chunks: bytes, end: bool = True) -> Receive:
         return {}
 
     return receive
+
+
+async def read(receive: Receive, length: bytes | None, seconds: float = 60) -> bytes:
+    return await read_held(receive, length, lambda _: None, seconds)
 
 
 @given(st.sampled_from(sorted(DEFLATERS)), st.binary(max_size=5000))
@@ -118,6 +123,19 @@ def test_other_encodings_are_not_read(name: str) -> None:
 @given(st.lists(st.binary(max_size=100), min_size=1, max_size=20))
 async def test_chunks_are_joined(chunks: list[bytes]) -> None:
     assert await read(receiver(*chunks), None) == b"".join(chunks)
+
+
+async def test_every_piece_is_held_before_the_next_is_asked_for() -> None:
+    held: list[int] = []
+
+    def hold(size: int) -> None:
+        held.append(size)
+        if len(held) == 2:
+            raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        await read_held(receiver(b"abc", b"de", b"f"), None, hold)
+    assert held == [3, 2]
 
 
 async def test_the_wire_is_bounded_whatever_the_header_says() -> None:
