@@ -135,10 +135,11 @@ RULES: Final = (
     ),
     Rule(
         "KizunaDeliveriesDead",
-        "sum by (channel) (increase(kizuna_alert_dead_deliveries_total[1h])) > 0",
+        "sum by (channel) (increase(kizuna_alert_dead_deliveries_total[1h])) > 0 "
+        "or sum by (channel) (increase(kizuna_alert_stuck_attempts_total[1h])) > 0",
         "0m",
         TICKET,
-        "Messages by {{ $labels.channel }} were given up in the last hour; the next one up has been asked.",
+        "Messages by {{ $labels.channel }} were given up in the last hour, or wait because nobody else can be asked.",
         {'kizuna_alert_dead_deliveries_total{job="alerts",channel="slack"}': "0+0x30 1+0x60"},
         {'kizuna_alert_dead_deliveries_total{job="alerts",channel="slack"}': "7+0x90"},
         labels=("channel",),

@@ -4,7 +4,8 @@ pending → sending → sent | pending (certainly not taken) | ambiguous (may ha
 delivery whose alert was resolved before it was seen to arrive. A delivery is committed as `sending` before the request:
 whoever finds it so after its lease cannot know whether the request was written, so it becomes `ambiguous` and is
 repeated, marked. What its own sender found to be too late is certain not to have gone out: it does not count as an
-attempt, however often that happens.
+attempt, however often that happens, and neither does a 429 while the delivery is young: the other side is well, and has
+said when to come again. Where nobody else is left to try, an outage kills nothing before its time.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from services.alerts.channel import TOO_LATE, Outcome, Refused, Sent, Throttled, Unclear
+from services.alerts.channel import TOO_LATE, Outcome, Refused, Sent, Throttled, Unavailable, Unclear
 
 ARRIVED: Final = "sent"
 LEASE: Final = timedelta(seconds=20)
 MOST_ATTEMPTS: Final = 20
+LONGEST_LIFE: Final = timedelta(days=3)
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 BETWEEN_MESSAGES: Final = timedelta(seconds=1.05)
@@ -44,6 +46,7 @@ class Settled:
     """What an attempt's outcome means. `pause` is how long the recipient must be left in peace from now.
 
     `counts` says whether it was an attempt at all. Whether an earlier one may have arrived is not touched by it.
+    `if_last` is what it means instead for a delivery after which nobody else could be tried.
     """
 
     state: str
@@ -52,6 +55,7 @@ class Settled:
     reference: str | None
     pause: timedelta
     counts: bool = True
+    if_last: Settled | None = None
 
 
 def delivery_id(alert_id: str, rank: int, tier: str, channel: str) -> str:
@@ -59,8 +63,11 @@ def delivery_id(alert_id: str, rank: int, tier: str, channel: str) -> str:
     return blake2b(f"{alert_id}|{rank}|{tier}|{channel}".encode(), digest_size=16).hexdigest()
 
 
-def settle(outcome: Outcome, attempts: int, now: datetime, jitter: float) -> Settled:
-    """Decide what follows from an outcome after `attempts` attempts (this one included). `jitter` is in [0, 1)."""
+def settle(outcome: Outcome, attempts: int, age: timedelta, now: datetime, jitter: float) -> Settled:
+    """Decide what follows from an outcome after `attempts` attempts (this one included). `jitter` is in [0, 1).
+
+    `age` is how long ago the delivery was planned.
+    """
     if isinstance(outcome, Sent):
         return Settled(ARRIVED, now, None, outcome.reference, BETWEEN_MESSAGES)
     reason = outcome.reason[:REASON_LENGTH]
@@ -68,16 +75,20 @@ def settle(outcome: Outcome, attempts: int, now: datetime, jitter: float) -> Set
         return Settled("dead", now, reason, None, BETWEEN_MESSAGES)
     if outcome == TOO_LATE:
         return Settled("pending", now + pause_after(1, jitter), reason, None, BETWEEN_MESSAGES, counts=False)
-    if attempts >= MOST_ATTEMPTS:
-        return Settled("dead", now, f"gave up after {attempts} attempts: {reason}", None, BETWEEN_MESSAGES)
-    if isinstance(outcome, Throttled):
+    old = age >= LONGEST_LIFE
+    if isinstance(outcome, Throttled) and (not old or attempts < MOST_ATTEMPTS):
         wait = max(timedelta(seconds=outcome.retry_after), BETWEEN_MESSAGES)
-        return Settled("pending", now + wait, reason, None, wait)
+        return Settled("pending", now + wait, reason, None, wait, counts=old)
     state = "ambiguous" if isinstance(outcome, Unclear) else "pending"
-    return Settled(state, now + pause_after(attempts, jitter), reason, None, BETWEEN_MESSAGES)
+    again = Settled(state, now + pause_after(attempts, jitter), reason, None, BETWEEN_MESSAGES)
+    if attempts < MOST_ATTEMPTS:
+        return again
+    if_last = again if isinstance(outcome, Unavailable) and not old else None
+    reason = f"gave up after {attempts} attempts: {reason}"
+    return Settled("dead", now, reason, None, BETWEEN_MESSAGES, if_last=if_last)
 
 
 def pause_after(attempts: int, jitter: float) -> timedelta:
     """Return the pause after the n-th attempt: doubling from one second, at most 15 minutes, less up to a quarter."""
-    whole: timedelta = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    whole: timedelta = min(FIRST_PAUSE * 2 ** (min(attempts, MOST_ATTEMPTS) - 1), LONGEST_PAUSE)
     return whole * (1 - jitter / 4)

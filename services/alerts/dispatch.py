@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from services.alerts.channel import Channel
     from services.alerts.content import Writer
+    from services.alerts.episode import Alert
     from services.alerts.message import Message
     from shared.db import Database
 
@@ -51,6 +52,7 @@ FAREWELL_SECONDS: Final = 6.0
 
 OUTCOMES = Counter("kizuna_alert_attempts_total", "Attempts to deliver", ["channel", "outcome"], registry=REGISTRY)
 DEAD = Counter("kizuna_alert_dead_deliveries_total", "Deliveries given up", ["channel"], registry=REGISTRY)
+STUCK = Counter("kizuna_alert_stuck_attempts_total", "Failures with nobody else to try", ["channel"], registry=REGISTRY)
 SECONDS = Histogram("kizuna_alert_delivery_seconds", "From decision to delivery", ["channel"], registry=REGISTRY)
 
 
@@ -67,6 +69,7 @@ class Dispatcher:
         self._sending: set[asyncio.Task[None]] = set()
         for name in channels:
             DEAD.labels(name)  # there from the start: what appears with its first count shows no increase
+            STUCK.labels(name)
         self.beat = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -119,7 +122,8 @@ class Dispatcher:
         outcome = await self._attempt(job, lease)
         attempts = max(each.attempts for each in job.deliveries)
         now = self._clock()
-        settled = delivery.settle(outcome, attempts, now, random.random())  # noqa: S311 - spreads retries only
+        age = now - max(each.planned_at for each in job.deliveries)
+        settled = delivery.settle(outcome, attempts, age, now, random.random())  # noqa: S311 - spreads retries only
         OUTCOMES.labels(job.to.channel, type(outcome).__name__.lower()).inc()
         try:
             async with self._database.transaction() as conn:
@@ -128,7 +132,7 @@ class Dispatcher:
                 if settled.state == delivery.ARRIVED:
                     await outbox.emit(conn, announced(job, rows, settled, now), now)
                 if settled.state == routing.FAILED:
-                    await self._fall_back(conn, rows, now)
+                    await self._give_up(conn, rows, settled, now)
         except Exception as error:
             if not is_world_trouble(error):
                 raise
@@ -205,18 +209,39 @@ class Dispatcher:
                 await queue.release_recipient(conn, job.to.key, lease.token, now)
         return taken
 
+    async def _give_up(
+        self, conn: AsyncConnection, dead: Sequence[queue.Delivery], settled: delivery.Settled, now: datetime
+    ) -> None:
+        """Let wait on what nobody else could be told instead, where the outcome allows it; fall back for the others."""
+        stuck: set[str] = set()
+        if settled.if_last:
+            tried = await self._tried(conn, dead)
+            stuck = {each.id for each, alert, told in tried if routing.is_last(alert.severity, told, self._channels)}
+            await queue.wait_on(conn, sorted(stuck), settled.if_last)
+        for each in (each for each in dead if each.id in stuck):
+            STUCK.labels(each.channel).inc()
+            log.error("delivery_stuck", delivery=each.id, account=each.account_id, attempts=each.attempts)
+        await self._fall_back(conn, [each for each in dead if each.id not in stuck], now)
+
     async def _fall_back(self, conn: AsyncConnection, dead: Sequence[queue.Delivery], now: datetime) -> None:
         """Plan what comes after dead deliveries; they themselves stay where they can be seen."""
-        await queue.take_turns(conn)
-        told = await queue.of_alerts(conn, sorted({each.alert_id for each in dead}))
         planned = []
-        for each in dead:
+        for each, alert, told in await self._tried(conn, dead):
+            steps = routing.after_death(alert.severity, told, self._channels)
+            planned += [queue.Planned(alert, each.partition, each.rank, *step, now) for step in steps]
             DEAD.labels(each.channel).inc()
-            stored = await store.alert(conn, each.alert_id)
-            siblings = [(d.tier, d.channel, d.state) for d in told[each.alert_id] if d.rank == each.rank]
-            if stored is None:
-                continue
-            steps = routing.after_death(stored.alert.severity, siblings, self._channels)
-            planned += [queue.Planned(stored.alert, each.partition, each.rank, *step, now) for step in steps]
             log.error("delivery_dead", delivery=each.id, account=each.account_id, reason=each.reason, next=steps)
         await queue.plan(conn, planned, now)
+
+    async def _tried(
+        self, conn: AsyncConnection, dead: Sequence[queue.Delivery]
+    ) -> list[tuple[queue.Delivery, Alert, routing.Told]]:
+        """Return dead deliveries with their alerts and what was tried for the same message."""
+        await queue.take_turns(conn)
+        told = await queue.of_alerts(conn, sorted({each.alert_id for each in dead}))
+        tried: list[tuple[queue.Delivery, Alert, routing.Told]] = []
+        for each in dead:
+            if stored := await store.alert(conn, each.alert_id):
+                same = [(d.tier, d.channel, d.state) for d in told[each.alert_id] if d.rank == each.rank]
+                tried.append((each, stored.alert, same))
+        return tried

@@ -219,6 +219,15 @@ async def settle(conn: AsyncConnection, lease: str, settled: Settled, now: datet
     return [_delivery(row) for row in rows]
 
 
+async def wait_on(conn: AsyncConnection, ids: Sequence[str], settled: Settled) -> None:
+    """Let deliveries that were dead a moment ago wait on."""
+    await execute(
+        conn,
+        "update delivery set state = $2, not_before = $3, reason = $4 where id = any($1) and state = 'dead'",
+        *(list(ids), settled.state, settled.not_before, settled.reason),
+    )
+
+
 async def end(conn: AsyncConnection, ids: Sequence[str], state: str, reason: str, now: datetime) -> None:
     """Settle deliveries that were never attempted: `withdrawn` or `dead`."""
     await execute(

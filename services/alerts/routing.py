@@ -1,14 +1,16 @@
 """Who is told, and how: severity to channels, and the people of an account in the order in which they are asked. Pure.
 
 The recipient is looked up when a message is sent, so whoever owns the account then gets it. Tiers only go up: csm, then
-manager, then the team, which always exists; a message that nobody can get stays visible as dead.
+manager, then the team, which always exists; a message that nobody can get stays visible as dead. An outage
+does not kill a message for which nobody would be left to try.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from services.alerts.delivery import ARRIVED
 from services.alerts.templates import words_for
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 TIERS: Final = ("csm", "manager", "team")
 TEAM: Final = "team"
 FAILED: Final = "dead"
+
+Told: TypeAlias = "Collection[tuple[str, str, str]]"
+"""Every delivery of one message so far, as (tier, channel, state)."""
 
 # Which channels a severity uses at once; the others are tried when these fail.
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -66,21 +71,25 @@ def recipient(account: Account, tier: str, channel: Channel) -> Recipient | None
     return Recipient(TEAM, TEAM, channel.name, address, words_for(None).language) if address else None
 
 
-def after_death(
-    severity: str, told: Collection[tuple[str, str, str]], configured: Iterable[str]
-) -> tuple[tuple[str, str], ...]:
+def after_death(severity: str, told: Told, channels: Mapping[str, Channel]) -> tuple[tuple[str, str], ...]:
     """Return what to try next, as (tier, channel), after deliveries of one message died.
 
-    `told` lists every delivery of the message so far as (tier, channel, state). While one of them lives or has arrived
-    nothing is needed; then come the highest tier's other channels, then the next tier.
+    While one of them lives or has arrived nothing is needed.
     """
-    if any(state != FAILED for _, _, state in told):
-        return ()
-    there = tuple(configured)
+    return () if any(state != FAILED for _, _, state in told) else _beyond(severity, told, channels)
+
+
+def is_last(severity: str, told: Told, channels: Mapping[str, Channel]) -> bool:
+    """Whether nobody would be left to try, and none of what was tried has arrived."""
+    return all(state != ARRIVED for _, _, state in told) and not _beyond(severity, told, channels)
+
+
+def _beyond(severity: str, told: Told, channels: Mapping[str, Channel]) -> tuple[tuple[str, str], ...]:
+    """Return the highest tier's other channels, else the next tier; a channel that knows no team is no way to it."""
     highest = max((tier for tier, _, _ in told), key=TIERS.index)
     tried = {channel for tier, channel, _ in told if tier == highest}
-    untried = tuple((highest, name) for name in there if name not in tried)
-    if untried or highest == TEAM:
-        return untried
+    untried = tuple((highest, name) for name in channels if name not in tried)
+    if highest == TEAM:
+        return tuple((tier, name) for tier, name in untried if channels[name].team())
     above = TIERS[TIERS.index(highest) + 1]
-    return tuple((above, name) for name in channels_for(severity, there))
+    return untried or tuple((above, name) for name in channels_for(severity, channels))

@@ -54,8 +54,8 @@ STANDING = {
     "kizuna_producers_rebuilt_total": ("ingest",),
 }
 """Who says a number, which is 0 where all is well."""
-SELDOM = {"kizuna_alert_dead_deliveries_total"}
-"""Has no sample until something was given up."""
+SELDOM = {"kizuna_alert_dead_deliveries_total", "kizuna_alert_stuck_attempts_total"}
+"""Have no sample until something was given up, or could not be."""
 
 
 def samples(deployment: Deployment, job: str) -> dict[str, float]:

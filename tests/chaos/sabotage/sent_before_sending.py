@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from services.alerts import delivery, queue
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 async def note_first(self: Dispatcher, job: Job, lease: delivery.Lease) -> None:
     now = self._clock()
-    settled = delivery.settle(Sent("soon"), 1, now, 0)
+    settled = delivery.settle(Sent("soon"), 1, timedelta(), now, 0)
     async with self._database.transaction() as conn:
         await queue.settle(conn, lease.token, settled, now)
         await queue.release_recipient(conn, job.to.key, lease.token, now + settled.pause)

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts import queue
-from services.alerts.channel import Outcome
+from services.alerts.channel import Outcome, Throttled, Unavailable, Unclear
 from services.alerts.content import Writer
-from services.alerts.delivery import Lease
+from services.alerts.delivery import MOST_ATTEMPTS, Lease
 from services.alerts.dispatch import Dispatcher
 from services.alerts.schedule import Job
 from shared.db import fetch
+from tests.contracts.test_channels import FakeChannel
 from tests.integration.alerts.desk import PATIENCE, Desk, all_sent
 from tests.plugins.inbox import LocalInbox
 from tests.unit.alerts.saying import JANE, owner, told
@@ -34,7 +35,7 @@ async def test_429_is_obeyed(desk: Desk, inbox: LocalInbox) -> None:
     started = time.monotonic()
     items = await desk.send_until(all_sent)
     assert time.monotonic() - started >= 2
-    assert of(items, "slack")["attempts"] == 2
+    assert of(items, "slack")["attempts"] == 1, "the other side is well: a 429 is no attempt"
     assert inbox.violations() == []
     assert len(inbox.messages(channel="slack")) == 1
 
@@ -115,6 +116,38 @@ async def test_one_dead_channel_leaves_it_to_the_other(desk: Desk, inbox: LocalI
     items = await desk.send_until(lambda items: of(items, "email")["state"] == "sent")
     assert of(items, "slack")["state"] == "dead"
     assert await desk.send() == 0
+
+
+async def through_an_outage(desk: Desk, outcome: Outcome, length: timedelta) -> list[dict[str, Any]]:
+    """Let Slack, the only channel, answer so for a while; return what became of the one alert's deliveries."""
+    desk.channels = {"slack": (slack := FakeChannel("slack"))}
+    desk.__post_init__()
+    await desk.tell(told("acme"))
+    while desk.ahead < length:
+        slack.answers = [outcome]
+        await desk.send()
+        desk.ahead += timedelta(minutes=15)
+    slack.answers = []
+    await desk.send()
+    [item] = await desk.alerts()
+    return list(item["deliveries"])
+
+
+@pytest.mark.parametrize("outcome", [Unavailable("no connection"), Throttled(60)])
+async def test_an_outage_of_a_day_loses_no_alert_where_nobody_else_can_be_told(desk: Desk, outcome: Outcome) -> None:
+    [found] = await through_an_outage(desk, outcome, timedelta(days=1))
+    assert (found["state"], found["repeated"]) == ("sent", False)
+
+
+async def test_an_outage_of_days_ends_dead(desk: Desk) -> None:
+    [found] = await through_an_outage(desk, Unavailable("no connection"), timedelta(days=3, hours=1))
+    assert found["state"] == "dead"
+    assert "no connection" in found["reason"]
+
+
+async def test_unclear_answers_end_after_twenty_attempts_also_where_nobody_else_can_be_told(desk: Desk) -> None:
+    [found] = await through_an_outage(desk, Unclear("perhaps"), timedelta(hours=6))
+    assert (found["state"], found["attempts"]) == ("dead", MOST_ATTEMPTS)
 
 
 async def test_killed_before_the_request_it_is_sent_marked(desk: Desk, inbox: LocalInbox) -> None:
