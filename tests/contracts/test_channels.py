@@ -65,14 +65,17 @@ OPPONENTS = {
     "slack": Opponent(
         {
             Throttled: ("429:3",),
-            Unavailable: ("error:service_unavailable",),
+            Unavailable: (
+                *("error:service_unavailable", "error:token_revoked", "error:token_expired", "error:invalid_auth"),
+                *("error:not_authed", "error:account_inactive", "error:org_login_required", "302", "401", "403", "407"),
+            ),
             Unclear: ("500", "503", "reset", "reset_after_accept", "error:fatal_error"),
             Refused: (
                 "error:user_not_found",
                 "error:is_archived",
-                "error:token_revoked",
+                "error:channel_not_found",
                 "error:never_heard_of",
-                "403",
+                "404",
             ),
         },
         lambda port: {"slack_url": f"http://127.0.0.1:{port}/api/"},

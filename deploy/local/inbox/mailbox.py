@@ -119,8 +119,8 @@ def _check(name: str, script: Any) -> None:
 
 _PLAYABLE: Final = {
     "slack": (
-        re.compile(r"429(:[1-9]\d{0,3})?|[45]\d\d|hang|reset|reset_after_accept|error:[a-z_]+"),
-        "429:SECONDS, another 4xx or 5xx, hang, reset, reset_after_accept, error:NAME",
+        re.compile(r"429(:[1-9]\d{0,3})?|[345]\d\d|hang|reset|reset_after_accept|error:[a-z_]+"),
+        "429:SECONDS, another 3xx, 4xx or 5xx, hang, reset, reset_after_accept, error:NAME",
     ),
     "smtp": (
         re.compile(r"[45]\d\d|hang|late:[1-9]\d?|drop_after_data"),

@@ -25,10 +25,16 @@ EVENT_TYPE: Final = "kizuna_alert"
 LOOK_BACK: Final = 100
 JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 
-# Errors that say "not now", "too fast" or "perhaps"; every other one will not go away by itself.
+# Errors that say "not now", "not with this token", "too fast" or "perhaps"; every other one will not go away by itself.
 NOT_NOW: Final = frozenset({"service_unavailable", "request_timeout", "team_added_to_org", "accesslimited"})
+NOT_LET_IN: Final = frozenset(
+    {"token_revoked", "token_expired", "invalid_auth", "not_authed", "account_inactive", "org_login_required"}
+)
 RATE: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 MAYBE_POSTED: Final = frozenset({"fatal_error", "internal_error"})
+
+# Statuses that speak of our way to Slack (a token, a proxy), not of the message; so does every redirect.
+NOT_THERE: Final = frozenset({401, 403, 407})
 
 
 class Slack:
@@ -142,6 +148,8 @@ def _judged(response: httpx.Response) -> dict[str, Any] | Outcome:
         return Throttled(_seconds(response))
     if response.is_server_error:
         return Unclear(f"Slack answered {response.status_code}")
+    if response.is_redirect or response.status_code in NOT_THERE:
+        return Unavailable(f"Slack, or a proxy before it, answered {response.status_code}")
     if not response.is_success:
         return Refused(f"Slack answered {response.status_code}")
     try:
@@ -156,7 +164,7 @@ def _error(error: str, response: httpx.Response) -> Outcome:
         return Throttled(_seconds(response), error)
     if error in MAYBE_POSTED:
         return Unclear(error)
-    return Unavailable(error) if error in NOT_NOW else Refused(error)
+    return Unavailable(error) if error in NOT_NOW | NOT_LET_IN else Refused(error)
 
 
 def _seconds(response: httpx.Response) -> float:
