@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,6 +86,7 @@ class Writer:
         owner = next((account.owners[role] for role in ("csm", "manager") if role in account.owners), None)
         return (
             *_person(alert, words),
+            *_probability(alert, words),
             Fact(words.severity, words.severities.get(alert.severity, alert.severity)),
             Fact(words.since, self._instant(alert.latest.since, to, words)),
             Fact(words.mrr, _mrr(account.mrr, words)),
@@ -129,15 +130,30 @@ def _person(alert: Alert, words: Words) -> tuple[Fact, ...]:
     return (Fact(words.person, one_line(", ".join(named), LONGEST_VALUE)),) if named else ()
 
 
+def _probability(alert: Alert, words: Words) -> tuple[Fact, ...]:
+    """Say how likely it is, where the signal does."""
+    try:
+        likely = Decimal(str(alert.latest.facts.get("probability", "")))
+    except InvalidOperation:
+        return ()
+    return (Fact(words.probability, f"{likely:.0%}"),) if likely.is_finite() and 0 <= likely <= 1 else ()
+
+
 def title(alert: Alert, account: Account, words: Words) -> str:
     """Say in one line whom and what an alert is about."""
     return words.title.format(account=one_line(account.name, 80), signal=_signal(alert, words))
 
 
 def _signal(alert: Alert, words: Words) -> str:
-    """Name the signal; one that this language has no words for shows its machine name, readable."""
+    """Name what the signal says; one that this language has no words for shows its machine name, readable."""
     name = alert.latest.signal
-    return words.signals.get(name) or one_line(name.replace("_", " "), 60)
+    return words.signals.get(_nuance(alert)) or one_line(name.replace("_", " "), 60)
+
+
+def _nuance(alert: Alert) -> str:
+    """Tell apart what one signal may mean: a suspicion is no fact."""
+    name, facts = alert.latest.signal, alert.latest.facts
+    return "champion_may_have_left" if name == "champion_left" and facts.get("certain") == "no" else name
 
 
 def _notes(topic: Topic, to: Recipient, words: Words, *, repeated: bool) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ WORDS = Words(
     amount=amount,
     signals={
         "champion_left": "champion has left",
+        "champion_may_have_left": "champion may have left",
         "usage_drop": "usage has dropped",
         "low_roi": "value falls short of the goal",
         "value_unproven": "value has not been proven",
@@ -46,6 +47,7 @@ WORDS = Words(
     renewal="Renewal",
     owner="Owner",
     person="Person",
+    probability="Probability",
     nobody="nobody",
     unknown="not known",
     evidence="What we saw",

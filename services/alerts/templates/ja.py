@@ -30,6 +30,7 @@ WORDS = Words(
     amount=amount,
     signals={
         "champion_left": "推進担当者が離任しました",
+        "champion_may_have_left": "推進担当者が離任した可能性があります",
         "usage_drop": "利用が減少しています",
         "low_roi": "成果が目標を下回っています",
         "value_unproven": "成果がまだ確認されていません",
@@ -42,6 +43,7 @@ WORDS = Words(
     renewal="更新日",
     owner="担当者",
     person="対象者",
+    probability="確度",
     nobody="未割り当て",
     unknown="不明",
     evidence="確認された事実",

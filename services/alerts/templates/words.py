@@ -27,6 +27,7 @@ class Words:
     renewal: str
     owner: str
     person: str
+    probability: str
     nobody: str
     unknown: str
     evidence: str

@@ -218,3 +218,26 @@ def test_a_signal_about_nobody_names_nobody() -> None:
     assert message.facts[0].label == words_for("en").severity
     named = WRITER.alert(topic(facts={"contact": "Ken Sato", "title": "CTO"}), to("ja"))
     assert (named.facts[0].label, named.facts[0].value) == ("対象者", "Ken Sato, CTO")
+
+
+@pytest.mark.parametrize(
+    ("language", "certain", "said", "likely"),
+    [
+        ("en", "no", "Acme: champion may have left", ("Probability", "74%")),
+        ("en", "yes", "Acme: champion has left", ("Probability", "74%")),
+        ("ja", "no", "Acme：推進担当者が離任した可能性があります", ("確度", "74%")),
+        ("ja", "yes", "Acme：推進担当者が離任しました", ("確度", "74%")),
+    ],
+)
+def test_a_suspicion_is_not_said_as_a_fact(language: str, certain: str, said: str, likely: tuple[str, str]) -> None:
+    suspected = topic(facts={"contact": "Ken Sato", "probability": "0.74", "certain": certain})
+    message = WRITER.alert(suspected, to(language))
+    assert message.title == said
+    assert likely in [(fact.label, fact.value) for fact in message.facts]
+    assert said.partition("Acme")[2].strip(": ：") in WRITER.summary([suspected], to(language)).lines[0].text
+
+
+@pytest.mark.parametrize("odd", ["", "high", "NaN", "-1", "74", "Infinity", True, 2.5, None])
+def test_a_probability_that_is_none_is_not_said(odd: Any) -> None:
+    labels = {fact.label for fact in WRITER.alert(topic(facts={"probability": odd}), to("en")).facts}
+    assert "Probability" not in labels
