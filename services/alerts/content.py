@@ -151,9 +151,13 @@ def _signal(alert: Alert, words: Words) -> str:
 
 
 def _nuance(alert: Alert) -> str:
-    """Tell apart what one signal may mean: a suspicion is no fact."""
-    name, facts = alert.latest.signal, alert.latest.facts
-    return "champion_may_have_left" if name == "champion_left" and facts.get("certain") == "no" else name
+    """Tell apart what one signal may mean: a suspicion is no fact, and value behind its plan is no low return."""
+    latest = alert.latest
+    if latest.signal == "champion_left" and latest.facts.get("certain") == "no":
+        return "champion_may_have_left"
+    if latest.signal == "low_roi" and all(each.fact != "roi" for each in latest.evidence):
+        return "value_behind_plan"  # a return is among the evidence only where it is too low
+    return latest.signal
 
 
 def _notes(topic: Topic, to: Recipient, words: Words, *, repeated: bool) -> tuple[str, ...]:

@@ -241,3 +241,16 @@ def test_a_suspicion_is_not_said_as_a_fact(language: str, certain: str, said: st
 def test_a_probability_that_is_none_is_not_said(odd: Any) -> None:
     labels = {fact.label for fact in WRITER.alert(topic(facts={"probability": odd}), to("en")).facts}
     assert "Probability" not in labels
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (("roi", "objective_measured"), {"en": "return is too low", "ja": "投資対効果が不足しています"}),
+        (("objective_measured",), {"en": "value is behind its plan", "ja": "成果が計画を下回っています"}),
+    ],
+)
+def test_low_roi_says_which_of_its_rules_holds(seen: tuple[str, ...], said: dict[str, str]) -> None:
+    poor = topic(signal="low_roi", evidence=[evidence(each) for each in seen])
+    for language, phrase in said.items():
+        assert WRITER.alert(poor, to(language)).title.endswith(phrase)
