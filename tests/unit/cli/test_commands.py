@@ -254,4 +254,4 @@ def test_what_became_of_an_event(kizuna: Run, played: PlayedService) -> None:
 def test_help_shows_examples_as_written(kizuna: Run) -> None:
     code, out, _ = kizuna("import", "csv", "--help")
     assert code == 0
-    assert "  kizuna import csv logins.csv --type kizuna.usage.recorded" in out
+    assert "  kizuna import csv closed.csv --type kizuna.ticket.closed" in out

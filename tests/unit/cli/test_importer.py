@@ -5,6 +5,8 @@ import io
 import itertools
 import json
 import lzma
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
@@ -250,9 +252,18 @@ def test_the_command_imports_a_file_and_reports_refusals(kizuna: Run, played: Pl
 def test_the_command_goes_on_where_it_was_stopped(kizuna: Run, played: PlayedService, tmp_path: Path) -> None:
     rows = "".join(f"2023-01-02 10:00:00,7,{n},search,\n" for n in range(6000))
     (tmp_path / "events.csv").write_text(f"{EVENTS}\n{rows}")
-    played.routes["POST /v1/events"] = lambda request: (  # several are under way; the first rows alone are taken
-        taking(request) if b'"person_id":"0"' in request.body else (401, {"code": "unauthorized", "message": "no"})
-    )
+    taken = threading.Event()
+
+    def first_rows_alone(request: Request) -> tuple[int, Any]:
+        """Several are under way: the others are refused when the answer to the first is on its way."""
+        if b'"person_id":"0"' in request.body:
+            taken.set()
+            return taking(request)
+        taken.wait(10)
+        time.sleep(1)
+        return 401, {"code": "unauthorized", "message": "no"}
+
+    played.routes["POST /v1/events"] = first_rows_alone
     given = ("import", "crm6", str(tmp_path), "--until-today", "--no-wait", "--json")
     assert kizuna(*given)[0] == 1
     before = len(sent(played))
