@@ -2,9 +2,11 @@
 
 logit p = logit(prior) + the strongest report of each group, halved every half-life; a report by a person sets p.
 Later usage by that person, or somebody saying that they are active, disproves all reports before it; a champion named
-after the leaving ends the matter. Weights: reference 4.3, starting points that a backtest may replace.
+after the leaving ends the matter for good, also if that one leaves in turn. Weights: reference 4.3, starting points
+that a backtest may replace.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -59,7 +61,7 @@ def leavings(facts: AccountFacts, as_of: datetime, rule: ChampionRule) -> tuple[
         return ()  # the usual case, and a score asks for 30 midnights
     histories = _histories(view, as_of - timedelta(days=rule.memory_days))
     gone = {key: probability(each.reports, as_of, rule) for key, each in histories.items() if each.reports}
-    heirs = _heirs({key: each for key, each in histories.items() if gone.get(key, 0.0) < rule.verify})
+    heirs = _heirs(histories, as_of, rule)
     found = []
     for key in sorted(gone):
         history = histories[key]
@@ -104,11 +106,16 @@ def fades_at(reports: Iterable[LeftReport], as_of: datetime, rule: ChampionRule)
 
 @dataclass(slots=True)
 class _History:
-    """What was said of one contact: standing reports, and since when they hold the role of champion."""
+    """What was said of one contact: standing reports, and since when they hold the role of champion.
+
+    `spells` says when each spell as champion began in which they were active at any time; it stays when they go.
+    """
 
     contact: Contact
     reports: list[LeftReport] = field(default_factory=list)
+    active: bool = True
     champion_since: datetime | None = None
+    spells: list[datetime] = field(default_factory=list)
     was_champion: bool = False
 
 
@@ -129,10 +136,15 @@ def _histories(view: AccountFacts, oldest: datetime) -> dict[str, _History]:
 def _heed(history: _History, patch: ContactPatch) -> None:
     if patch.changes.get("active"):
         history.reports.clear()
+    if "active" in patch.changes:
+        history.active = patch.changes["active"] is not False
     if "roles" in patch.changes:
         is_champion = CHAMPION in (patch.changes["roles"] or ())
         history.champion_since = (history.champion_since or patch.effective) if is_champion else None
         history.was_champion |= is_champion
+    began = history.champion_since
+    if history.active and began is not None and began not in history.spells[-1:]:
+        history.spells.append(began)
 
 
 def _not_used_since(view: AccountFacts, last: date | None, reports: list[LeftReport]) -> list[LeftReport]:
@@ -142,10 +154,21 @@ def _not_used_since(view: AccountFacts, last: date | None, reports: list[LeftRep
     return [each for each in reports if each.effective.astimezone(view.zone).date() >= last]
 
 
-def _heirs(present: Mapping[str, _History]) -> list[tuple[datetime, str]]:
-    """Return the two who became champion last and since when: one of them is not the person who left."""
-    began = ((each.champion_since, key) for key, each in present.items() if each.contact.active)
-    return nlargest(2, ((since, key) for since, key in began if since is not None))
+def _heirs(histories: Mapping[str, _History], as_of: datetime, rule: ChampionRule) -> list[tuple[datetime, str]]:
+    """Return the two who became champion last and when: one of them is not the person who left."""
+    began = ((_took_over(each, as_of, rule), key) for key, each in histories.items())
+    return nlargest(2, [(at, key) for at, key in began if at is not None])
+
+
+def _took_over(history: _History, as_of: datetime, rule: ChampionRule) -> datetime | None:
+    """Return when they became champion last without having left before: a list that nobody keeps names them still."""
+
+    def had_left(at: datetime) -> bool:
+        before = [each for each in history.reports if each.effective <= at]
+        return bool(before) and probability(before, as_of, rule) >= rule.verify
+
+    good = bisect_left(history.spells, 1, key=had_left)  # once they had left they had: reports only add up
+    return history.spells[good - 1] if good else None
 
 
 def _strongest(reports: tuple[LeftReport, ...], as_of: datetime, rule: ChampionRule) -> dict[str, float]:

@@ -69,13 +69,26 @@ def test_using_the_product_on_a_later_day_disproves_it_on_the_same_day_it_does_n
     assert only(account(ANA, left(wednesday, "ana"), days=usage([1])))
 
 
-def test_a_champion_named_after_the_leaving_ends_it_unless_that_one_has_left_too() -> None:
-    cleo = contact(1, "cleo", person=3, roles=["champion"])
-    assert leavings(account(ANA, left(5, "ana"), cleo), NOW, CHAMPION) == ()
-    both = account(ANA, left(5, "ana"), cleo, left(0, "cleo", person=3))
+def test_a_champion_named_after_the_leaving_ends_it_also_if_that_one_leaves_in_turn() -> None:
+    cleo = contact(195, "cleo", person=3, roles=["champion"])
+    ana = contact(300, "ana", roles=["champion"])
+    assert leavings(account(ana, left(200, "ana"), cleo), NOW, CHAMPION) == ()
+    without, again = contact(60, "cleo", person=3, roles=[]), contact(50, "cleo", person=3, roles=["champion"])
+    for farewell in ([], [without], [without, again], [contact(60, "cleo", person=3, active=False)]):
+        facts = account(ana, left(200, "ana"), cleo, left(100, "cleo", person=3), *farewell)
+        assert only(facts).contact.contact_id == "cleo"
+    before = contact(250, "cleo", person=3, roles=["champion"])
+    more = contact(195, "cleo", person=3, roles=["champion", "admin"])
+    assert only(account(ana, before, left(200, "ana"), more)).contact.contact_id == "ana"
+
+
+def test_who_had_left_when_they_were_named_takes_nobodys_place() -> None:
+    named = contact(1, "cleo", person=3, roles=["champion"])
+    both = account(ANA, left(5, "ana"), left(3, "cleo", person=3), named)
     assert [each.contact.contact_id for each in leavings(both, NOW, CHAMPION)] == ["ana", "cleo"]
-    before = contact(50, "cleo", person=3, roles=["champion"])
-    assert only(account(ANA, before, left(5, "ana"), contact(1, "cleo", person=3, roles=["champion", "admin"])))
+    assert only(account(ANA, left(5, "ana"), contact(3, "cleo", person=3, active=False), named))
+    back = contact(0, "cleo", person=3, active=True)
+    assert leavings(account(ANA, left(5, "ana"), left(3, "cleo", person=3), named, back), NOW, CHAMPION) == ()
 
 
 def test_only_active_people_with_a_say_remain() -> None:
@@ -155,31 +168,36 @@ def standing_reports(facts: AccountFacts, who: str) -> list[LeftReport]:
     ]
 
 
-def spells(facts: AccountFacts, who: str) -> list[datetime | None]:
-    """Return each beginning of a spell as champion and, as None, each end."""
-    found: list[datetime | None] = [None]
+def spells(facts: AccountFacts, who: str) -> list[tuple[datetime, bool]]:
+    """Return when each spell as champion began, and whether the person was active at any time in it."""
+    found: list[tuple[datetime, bool]] = []
+    champion, active = False, True
     for each in facts.log:
-        if isinstance(each, ContactPatch) and each.contact_id == who and "roles" in each.changes:
-            if not each.changes["roles"]:
-                found.append(None)
-            elif found[-1] is None:
-                found.append(each.effective)
+        if not isinstance(each, ContactPatch) or each.contact_id != who:
+            continue
+        was, champion = champion, bool(each.changes.get("roles", [1] if champion else []))
+        active = each.changes.get("active", active)
+        if champion and not was:
+            found.append((each.effective, active))
+        elif champion:
+            found[-1] = (found[-1][0], found[-1][1] or active)
     return found
 
 
 @given(SAID, st.lists(st.integers(0, 3), max_size=20))
-def test_a_leaving_is_a_champion_with_reports_whom_nobody_present_followed(said: list[Fact], weeks: list[int]) -> None:
+def test_a_leaving_is_a_champion_with_reports_whom_nobody_followed(said: list[Fact], weeks: list[int]) -> None:
     facts = account(*said, days=usage(weeks))
     reports = {who: standing_reports(facts, who) for who in facts.contacts}
-    here = {who for who, each in facts.contacts.items() if each.active and not is_gone(reports[who])}
-    heirs = {who: began for who in here if (began := spells(facts, who)[-1]) is not None}
+    began = [(who, at) for who in facts.contacts for at, active in spells(facts, who)[::-1] if active]
+    heirs = [(who, at) for who, at in began if not is_gone([each for each in reports[who] if each.effective <= at])]
     expected = [
         Leaving(facts.contacts[who], tuple(each), probability(each, NOW, CHAMPION))
         for who, each in sorted(reports.items())
-        if each and any(spells(facts, who))
-        if not any(began > each[0].effective for heir, began in heirs.items() if heir != who)
+        if each and spells(facts, who)
+        if not any(at > each[0].effective for heir, at in heirs if heir != who)
     ]
     assert list(leavings(facts, NOW, CHAMPION)) == expected
+    here = {who for who, each in facts.contacts.items() if each.active and not is_gone(reports[who])}
     assert deciders(facts, NOW, CHAMPION) == {who for who in here if facts.contacts[who].roles}
 
 
