@@ -3,17 +3,17 @@
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Request
 from httpx import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.access import Access, mint, new_key_pair
 from shared.errors import BadRequest, NotReady
-from shared.http import Kit, caller, check_routes, create_app
+from shared.http import MOST_BYTES, Kit, caller, check_routes, create_app
 from shared.pages import Limit, decode_cursor, decode_number, encode_cursor, page
 from shared.roles import ROLES
 
@@ -39,8 +39,8 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncClient]:
         return {"who": caller(request).id, "limit": limit}
 
     @app.post("/v1/things")
-    async def make() -> dict[str, Any]:
-        return {}
+    async def make(wish: Annotated[dict[str, Any] | None, Body()] = None) -> dict[str, Any]:
+        return wish or {}
 
     @app.get("/v1/bad")
     async def bad(kind: str) -> None:
@@ -81,6 +81,38 @@ async def test_every_error_has_a_code_and_a_message(
     assert set(answer.json()) == {"code", "message"}
     assert answer.json()["code"] == code
     assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def wish(size: int) -> bytes:
+    return b'{"a":"%s"}' % bytes(size - 8).replace(b"\0", b"x")
+
+
+@pytest.mark.parametrize("headers", [{}, token("admin")], ids=["nobody", "admin"])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_is_read_no_further_than_its_limit(
+    client: AsyncClient, headers: dict[str, str], announced: bool
+) -> None:
+    taken = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield bytes(MOST_BYTES // 4)
+
+    content = wish(MOST_BYTES + 1) if announced else pieces()
+    answer = await client.post("/v1/things", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert set(answer.json()) == {"code", "message"}
+    assert taken < 10
+
+
+async def test_a_body_at_its_limit_is_taken(client: AsyncClient) -> None:
+    answer = await client.post(
+        "/v1/things", content=wish(MOST_BYTES), headers={**token("admin"), "content-type": "application/json"}
+    )
+    assert answer.status_code == 200
+    assert (await client.post("/v1/things", content=wish(MOST_BYTES))).status_code == 401
 
 
 async def test_probes_are_open_and_name_what_is_wrong(client: AsyncClient) -> None:
