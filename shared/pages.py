@@ -39,7 +39,7 @@ def decode_cursor(cursor: str | None) -> Any:
         return None
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, RecursionError, binascii.Error, msgspec.DecodeError):
         raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.") from None
 
 

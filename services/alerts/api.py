@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from services.alerts.acting import Wish
 from services.alerts.store import Stored, Wanted
 from shared.clock import now
 from shared.errors import BadRequest, NotFound
+from shared.events.fields import Instant
 from shared.http import caller
 from shared.pages import Limit, decode_cursor, page
 
@@ -150,7 +151,7 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
     if position is None:
         return None
     try:
-        opened_at, alert_id = msgspec.convert(position, tuple[datetime, str])
-    except msgspec.ValidationError:
+        opened_at, alert_id = msgspec.convert(position, tuple[Instant, str])
+        return opened_at.astimezone(UTC), alert_id
+    except (msgspec.ValidationError, OverflowError):
         raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.") from None
-    return opened_at, alert_id

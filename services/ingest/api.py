@@ -78,8 +78,10 @@ def _add_keys(app: FastAPI, desk: Desk) -> None:
     async def keys(limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
         """List all keys, without their secrets."""
         after = decode_cursor(cursor) or ""
+        if not isinstance(after, str):
+            raise BadRequest("The cursor is not one of ours. Take next_cursor from the former page.")
         async with desk.database.snapshot() as conn:
-            rows = await queries.list_keys(conn, _text(str(after)) or "", limit + 1)
+            rows = await queries.list_keys(conn, _text(after) or "", limit + 1)
         return page([row._asdict() for row in rows], limit, lambda item: item["id"])
 
     @app.delete("/v1/keys/{key_id}")

@@ -13,6 +13,7 @@ from services.alerts import app as alerts_app
 from services.alerts.tables import metadata
 from shared.access import Access, mint, new_key_pair
 from shared.http import Kit, check_routes
+from shared.pages import encode_cursor
 from tests.integration.alerts.desk import Desk
 from tests.unit.alerts.saying import HANAKO, JANE, owner, profile, told
 
@@ -74,7 +75,20 @@ async def test_lists_filter_and_page(api: httpx.AsyncClient, desk: Desk) -> None
     assert len(seen) == len(set(seen)) == 6
 
 
-@pytest.mark.parametrize("query", ["state=closed", "limit=0", "limit=501", "cursor=!!", "cursor=WzFd"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=closed",
+        "limit=0",
+        "limit=501",
+        "cursor=!!",
+        "cursor=WzFd",
+        *(
+            f"cursor={encode_cursor([moment, 'a'])}"
+            for moment in ("2026-03-01T00:00:00", "0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-09:00")
+        ),
+    ],
+)
 async def test_wrong_questions_are_400(api: httpx.AsyncClient, query: str) -> None:
     answer = await api.get(f"/v1/alerts?{query}")
     assert answer.status_code == 400

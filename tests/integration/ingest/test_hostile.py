@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import zlib
+from base64 import b64encode
 from typing import Any
 
 import psutil
@@ -120,6 +121,7 @@ async def test_no_query_breaks_the_api(ingest: Ingest) -> None:
         "eyJhIjoxfQ",
         "MWU5OTk",
         "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk",
+        *(b64encode(b"[" * depth + b"]" * depth).decode() for depth in (300, 600, 900, 1500)),
     ]
     queries = ["", "?limit=0", "?limit=x", "?reason=%00", "?source=%00", *(f"?cursor={cursor}" for cursor in cursors)]
     for path in paths:

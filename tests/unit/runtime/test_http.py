@@ -1,5 +1,6 @@
 """What every API answers: errors as {"code", "message"}, access by one table, honest probes, pages."""
 
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -152,6 +153,11 @@ def test_pages_show_everything_once(numbers: list[int], limit: int) -> None:
 def test_a_cursor_that_is_not_ours_is_a_bad_request(text: str) -> None:
     with contextlib.suppress(BadRequest):
         decode_cursor(text)
+
+
+def test_a_cursor_may_be_as_deep_as_it_likes() -> None:
+    with pytest.raises(BadRequest):
+        decode_cursor(base64.urlsafe_b64encode(b"[" * 1500 + b"]" * 1500).decode())
 
 
 @pytest.mark.parametrize("position", [{"a": 1}, ["a"], "r", 1.5, -1, 2**63, 10**30])
