@@ -97,6 +97,7 @@ class Database:
         return create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
             pool_timeout=CONNECT_SECONDS,
+            hide_parameters=True,  # they are events and persons, and whatever fails is logged with its text
             connect_args={
                 "async_creator_fn": connect,
                 "timeout": CONNECT_SECONDS,

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import traceback
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -48,6 +49,17 @@ async def test_the_kernel_ends_a_connection_that_swallows_what_is_sent(
         assert driver is not None
         wire = driver._transport.get_extra_info("socket")
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNHEARD_MS < 1000 * DEADLINE_SECONDS
+
+
+async def test_an_error_tells_the_statement_and_not_what_it_was_given(behind_proxy: tuple[Database, Proxy]) -> None:
+    (database, _), given = behind_proxy, "jane@example.com"
+    with pytest.raises(DBAPIError) as caught:
+        async with database.transaction() as conn:
+            await fetch_one(conn, "select 1 / $1::int, $2::text", 0, given)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "division by zero" in told
+    assert "select 1 /" in told
+    assert given not in told
 
 
 async def test_a_slow_statement_is_waited_for(behind_proxy: tuple[Database, Proxy]) -> None:
