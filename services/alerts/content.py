@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from services.alerts.directory import worth_saying
 from services.alerts.message import Button, Fact, Line, Message, one_line
 from services.alerts.templates import LANGUAGES, Words
 
@@ -63,21 +64,24 @@ class Writer:
         )
 
     def summary(self, topics: Sequence[Topic], to: Recipient, *, repeated: bool = False) -> Message:
-        """Write about many alerts at once, those with the most MRR at stake first."""
+        """Write about many alerts at once: the most MRR at stake first; the most severe where that does not compare."""
         words = LANGUAGES[to.language]
-        ordered = sorted(topics, key=lambda each: (-each.account.at_stake, -each.alert.rank, each.alert.id))
-        accounts = {each.account.account_id: each.account for each in ordered}
+        accounts = {each.account.account_id: each.account for each in topics}
+        total = _summed(accounts.values())
+        by_mrr = len(total) == 1 and any(total.values())
+        ordered = sorted(topics, key=_by_mrr if by_mrr else _by_severity)
+        heading = words.summary_title_one if len(ordered) == 1 else words.summary_title
         return Message(
             language=words.language,
-            title=words.summary_title.format(count=len(ordered)),
+            title=heading.format(count=len(ordered)),
             facts=(
                 Fact(words.summary_accounts, str(len(accounts))),
-                Fact(words.mrr, _mrr(_summed(accounts.values()), words)),
+                Fact(words.mrr, _mrr(total, words)),
             ),
-            lines_label=words.summary_list,
+            lines_label=words.summary_by_mrr if by_mrr else words.summary_by_severity,
             lines=tuple(self._summary_line(each, to, words) for each in ordered),
             more=words.more,
-            next_step=Fact(words.next_step, words.summary_next),
+            next_step=Fact(words.next_step, words.summary_next_mrr if by_mrr else words.summary_next_severe),
             notes=(words.repeated,) if repeated else (),
         )
 
@@ -181,9 +185,18 @@ def _mrr(amounts: Mapping[str, Decimal], words: Words) -> str:
     return " + ".join(words.amount(amounts[each], each) for each in sorted(amounts)[:5]) or words.unknown
 
 
+def _by_mrr(topic: Topic) -> tuple[Decimal, int, str]:
+    return (-topic.account.at_stake, -topic.alert.rank, topic.alert.id)
+
+
+def _by_severity(topic: Topic) -> tuple[int, datetime, str]:
+    return (-topic.alert.rank, topic.alert.latest.since, topic.alert.id)
+
+
 def _summed(accounts: Iterable[Account]) -> dict[str, Decimal]:
+    """Sum per currency, as an account's own amounts are kept."""
     sums: dict[str, Decimal] = {}
     for account in accounts:
         for currency, amount in account.mrr.items():
             sums[currency] = sums.get(currency, Decimal(0)) + amount
-    return sums
+    return worth_saying(sums)

@@ -32,7 +32,10 @@ class Dated(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a message needs to know. `mrr` is per currency; `owners` holds the roles that somebody has now."""
+    """What a message needs to know. `owners` holds the roles that somebody has now.
+
+    `mrr` is per currency, empty where no subscription is known; 0 stands there alone, where nothing else is paid.
+    """
 
     account_id: str
     name: str
@@ -85,8 +88,13 @@ def _renewal(declared: str | None, subscriptions: Iterable[SubscriptionSnapshot]
     return min((end for end in ends if end >= today), default=None)
 
 
+def worth_saying(sums: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Leave out currencies in which nothing is paid, unless nothing is paid at all."""
+    return {currency: amount for currency, amount in sums.items() if amount} or dict(sums)
+
+
 def _mrr(subscriptions: Iterable[SubscriptionSnapshot]) -> dict[str, Decimal]:
     sums: dict[str, Fraction] = defaultdict(Fraction)
     for each in subscriptions:
         sums[each.currency] += snapshot_mrr(each)
-    return {currency: shown for currency, worth in sums.items() if (shown := quantised(worth))}
+    return worth_saying({currency: quantised(worth) for currency, worth in sums.items()})

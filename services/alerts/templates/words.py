@@ -42,10 +42,13 @@ class Words:
     late: str
     fallback: str
     summary_title: str
+    summary_title_one: str
     summary_accounts: str
     summary_line: str
-    summary_list: str
-    summary_next: str
+    summary_by_mrr: str
+    summary_by_severity: str
+    summary_next_mrr: str
+    summary_next_severe: str
     page_question: str
     page_done: str
     page_already: str

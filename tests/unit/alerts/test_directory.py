@@ -65,6 +65,12 @@ def test_mrr_is_rounded_once_it_is_summed() -> None:
     assert account("acme", Facts(subscriptions=annual), NOW).mrr == {"USD": Decimal(100)}
 
 
+def test_an_account_that_pays_nothing_is_known_to_pay_nothing() -> None:
+    ended = Facts(subscriptions=snapshots(subscription("acme", "77", "EUR", status="ended")))
+    assert account("acme", ended, NOW).mrr == {"EUR": Decimal(0)}
+    assert account("acme", Facts(), NOW).mrr == {}
+
+
 def test_the_renewal_is_declared_or_the_next_end_of_a_term() -> None:
     ends = (date(2026, 2, 1), date(2026, 8, 1), date(2026, 5, 1))
     subscriptions = snapshots(*(subscription("acme", "1", subscription_id=str(end), term_end=end) for end in ends))

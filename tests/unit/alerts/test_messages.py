@@ -44,8 +44,9 @@ def to(language: str, zone: str | None = "Asia/Tokyo", tier: str = "csm") -> Rec
 
 def topic(name: str = "Acme", text: str = "Ken has left.", **more: Any) -> Topic:
     missing = more.pop("missing", ())
+    mrr = more.pop("mrr", {"USD": Decimal(1200)})
     given: dict[str, Any] = {"evidence": [evidence(en=text, ja=text)], "next_step": Text(en=text, ja=text)} | more
-    account = Account("acme", name, renewal_on=date(2026, 9, 30), owners={"csm": JANE}, mrr={"USD": Decimal(1200)})
+    account = Account(name, name, renewal_on=date(2026, 9, 30), owners={"csm": JANE}, mrr=mrr)
     said = [Said("opened", signal(**given), START, "1")]
     return Topic(fold("acme", said, [])[0], account, ("d" * 32, START), missing)
 
@@ -254,3 +255,48 @@ def test_low_roi_says_which_of_its_rules_holds(seen: tuple[str, ...], said: dict
     poor = topic(signal="low_roi", evidence=[evidence(each) for each in seen])
     for language, phrase in said.items():
         assert WRITER.alert(poor, to(language)).title.endswith(phrase)
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        ("en", "1 alert is waiting for you", "2 alerts are waiting for you"),
+        ("ja", "対応待ちのアラートが1件あります", "対応待ちのアラートが2件あります"),
+    ],
+)
+def test_a_summary_counts_in_its_language(language: str, one: str, two: str) -> None:
+    assert WRITER.summary([topic()], to(language)).title == one
+    assert WRITER.summary([topic(), topic("B")], to(language)).title == two
+
+
+def test_a_summary_in_one_currency_begins_with_the_most_at_stake() -> None:
+    message = WRITER.summary(
+        [
+            topic("Small", severity="critical", mrr={"USD": Decimal(10)}),
+            topic("None", severity="critical", mrr={"EUR": Decimal(0)}),
+            topic("Large", severity="low", mrr={"USD": Decimal(20)}),
+        ],
+        to("en"),
+    )
+    assert [line.text.partition(":")[0] for line in message.lines] == ["Large", "Small", "None"]
+    assert (message.lines_label, message.facts[1].value) == ("By MRR at stake", "USD 30.00 a month")
+    assert message.next_step.value.endswith("it has the most at stake.")
+
+
+@pytest.mark.parametrize(
+    "amounts", [({"JPY": Decimal(90000)}, {"USD": Decimal(800)}), ({}, {}), ({"USD": Decimal(0)}, {})]
+)
+def test_a_summary_of_amounts_that_do_not_compare_begins_with_the_most_severe(amounts: tuple[Any, Any]) -> None:
+    mild, grave = topic("Mild", severity="low", mrr=amounts[0]), topic("Grave", severity="high", mrr=amounts[1])
+    message = WRITER.summary([mild, grave], to("en"))
+    assert [line.text.partition(":")[0] for line in message.lines] == ["Grave", "Mild"]
+    assert message.lines_label == "By severity"
+    assert "most at stake" not in message.next_step.value
+
+
+def test_nothing_paid_is_not_said_to_be_unknown() -> None:
+    def said(mrr: dict[str, Decimal]) -> str:
+        return {fact.label: fact.value for fact in WRITER.alert(topic(mrr=mrr), to("en")).facts}["MRR at stake"]
+
+    assert said({"USD": Decimal(0)}) == "USD 0.00 a month"
+    assert said({}) == "not known"
