@@ -40,7 +40,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes messages. `zone` is used for people who have not said theirs."""
+    """Writes messages. `zone` is the vendor's, used for people who have not said theirs."""
 
     links: Links
     zone: ZoneInfo

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -59,8 +59,11 @@ class Facts:
     subscriptions: tuple[Dated[SubscriptionSnapshot], ...] = ()
 
 
-def account(account_id: str, facts: Facts, now: datetime) -> Account:
-    """Return the account as it stands at `now`; what takes effect later does not count yet."""
+def account(account_id: str, facts: Facts, now: datetime, zone: tzinfo = UTC) -> Account:
+    """Return the account as it stands at `now`; what takes effect later does not count yet.
+
+    `zone`, the vendor's, says which day it is: that decides whether a renewal still lies ahead.
+    """
     profile: dict[str, Any] = {}
     for patch in _in_force(facts.profiles, now):
         profile |= patch.value
@@ -70,7 +73,7 @@ def account(account_id: str, facts: Facts, now: datetime) -> Account:
         account_id=account_id,
         name=profile.get("name") or account_id,
         tier=profile.get("tier"),
-        renewal_on=_renewal(profile.get("renewal_on"), latest.values(), now.date()),
+        renewal_on=_renewal(profile.get("renewal_on"), latest.values(), _day_of(now, zone)),
         owners={role: person for role, person in owners.items() if person is not None},
         mrr=_mrr(latest.values()),
     )
@@ -81,11 +84,15 @@ def _in_force(facts: Iterable[Dated[T]], now: datetime) -> list[Dated[T]]:
 
 
 def _renewal(declared: str | None, subscriptions: Iterable[SubscriptionSnapshot], today: date) -> date | None:
-    """Take the date the profile declares, else the first end of a term that lies ahead."""
-    if declared:
-        return date.fromisoformat(declared)
-    ends = (each.term_end for each in subscriptions if each.status != "ended" and each.term_end)
-    return min((end for end in ends if end >= today), default=None)
+    """Take the next end of a term that brings revenue, as health does, else the date the profile declares."""
+    ends = [each.term_end for each in subscriptions if each.term_end and quantised(snapshot_mrr(each)) > 0]
+    stated = [date.fromisoformat(declared)] if declared else []
+    return next((min(ahead) for dates in (ends, stated) if (ahead := [day for day in dates if day >= today])), None)
+
+
+def _day_of(now: datetime, zone: tzinfo) -> date:
+    """Return the last day that has begun before `now`: midnight itself is still the day before, as in health."""
+    return (now.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone).date()
 
 
 def worth_saying(sums: Mapping[str, Decimal]) -> dict[str, Decimal]:

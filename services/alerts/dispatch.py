@@ -175,7 +175,7 @@ class Dispatcher:
 
     async def _world(self, conn: AsyncConnection, waiting: Sequence[queue.Waiting], now: datetime) -> World:
         facts = await store.directory(conn, sorted({each.delivery.account_id for each in waiting}))
-        accounts = {each: directory.account(each, known, now) for each, known in facts.items()}
+        accounts = {each: directory.account(each, known, now, self._writer.zone) for each, known in facts.items()}
         partitions = sorted({each.delivery.partition for each in waiting})
         heads = {
             each: Head(await positions.cluster_of(conn, each), await positions.positions(conn, each))

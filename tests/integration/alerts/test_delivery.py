@@ -1,7 +1,9 @@
 """From a signal to a message in somebody's hands, over a real database, Slack stand-in and mail server."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+from services.alerts.templates.en import day
 from tests.integration.alerts.desk import Desk, Items, all_sent
 from tests.plugins.inbox import LocalInbox
 from tests.unit.alerts.saying import HANAKO, JANE, owner, profile, signal, subscription, told
@@ -19,13 +21,25 @@ async def test_the_owner_is_told_in_her_language_over_both_channels(desk: Desk, 
     assert len(slack) == len(mail) == 1
     assert mail[0]["to"] == HANAKO.email
     assert mail[0]["headers"]["X-Kizuna-Account"] == slack[0]["account_id"] == "acme"
-    for text in ("アクメ株式会社", "推進担当者が離任しました", "月額 120,000円", "2026年9月30日", "2026年3月2日"):
+    for text in ("アクメ株式会社", "推進担当者が離任しました", "月額 120,000円", "2099年9月30日", "2026年3月2日"):
         assert text in slack[0]["text"]
         assert text in mail[0]["text"]
     for text in ("佐藤健さんが離任しました。", "後任を確認してください。", "確認した", "誤検知"):
         assert text in str(slack[0]["blocks"])
         assert text in mail[0]["text"]
         assert text in mail[0]["html"]
+
+
+async def test_the_vendors_day_decides_which_renewal_lies_ahead(desk: Desk, inbox: LocalInbox) -> None:
+    desk.settings = desk.settings.model_copy(update={"time_zone": ZoneInfo("Pacific/Kiritimati")})
+    desk.__post_init__()
+    desk.ahead = timedelta(hours=36 - desk.now().hour)  # about noon in UTC, when it is the next day there
+    today = desk.now().date()
+    terms = (today, today + timedelta(days=100))
+    await desk.tell(*(subscription("acme", "9", subscription_id=str(end), term_end=end) for end in terms), told("acme"))
+    await desk.send_until(all_sent)
+    [slack] = inbox.messages(channel="slack")
+    assert f"Renewal: {day(terms[1])}" in slack["text"]
 
 
 async def test_saying_it_again_sends_nothing_more(desk: Desk, inbox: LocalInbox) -> None:

@@ -58,7 +58,7 @@ def owner(account: str, person: Owner | None, role: Any = "csm", at: datetime = 
     return event(account, OwnerAssigned(role=role, person=person), at)
 
 
-def profile(account: str, name: str, renewal_on: date | None = date(2026, 9, 30)) -> Event:
+def profile(account: str, name: str, renewal_on: date | None = date(2099, 9, 30)) -> Event:
     return event(account, AccountProfiled(name=name, renewal_on=renewal_on), START - timedelta(days=9))
 
 
