@@ -105,7 +105,7 @@ def _evidence(facts: AccountFacts, context: Context, found: Decline, series: Map
 
 def _week(facts: AccountFacts, monday: date, persons: int) -> Evidence:
     text = Text(
-        en=f"{persons} people in the week of {monday}.",
+        en=f"{persons} {'person' if persons == 1 else 'people'} in the week of {monday}.",
         ja=f"{monday}の週の利用者数: {persons}人。",
     )
     history = _is_history(facts, monday, monday)
@@ -118,8 +118,8 @@ def _fleet(facts: AccountFacts, context: Context, monday: date, rule: DeclineRul
         return []
     share = Decimal(str(ratio)).quantize(Decimal("0.001"))
     text = Text(
-        en=f"All accounts of the segment fell to {share:.0%} of their habit; that is taken out.",
-        ja=f"同じセグメント全体が通常の{share:.0%}に減少しており、その分は除いて判定しています。",
+        en=f"The median account fell to {share:.0%} of its habit; that is taken out.",
+        ja=f"顧客全体の中央値も通常の{share:.0%}に減少しており、その分は除いて判定しています。",
     )
     return [Evidence("fleet_ratio", text, str(share), facts.midnight(monday))]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -133,7 +134,7 @@ def test_health_and_messages_speak_of_the_same_renewal(
             **names | {"event_id": f"e{number}"},
             subscription_id=f"s{number}",
             status=status,
-            mrr=Decimal(status in {"active", "past_due"}),
+            mrr=Fraction(status in {"active", "past_due"}),
             currency="USD",
             term_end=day[offset],
         )
