@@ -143,6 +143,7 @@ RULES: Final = (
         {'kizuna_alert_dead_deliveries_total{job="alerts",channel="slack"}': "0+0x30 1+0x60"},
         {'kizuna_alert_dead_deliveries_total{job="alerts",channel="slack"}': "7+0x90"},
         labels=("channel",),
+        fires_too={'kizuna_alert_stuck_attempts_total{job="alerts",channel="slack"}': "0+0x30 1+1x60"},
     ),
     Rule(
         "KizunaProducerRebuiltOften",
