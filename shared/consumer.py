@@ -134,7 +134,6 @@ class Consumer:
         self.assignment = Assignment(source, topics, reader, self._database, self._leases)
         ahead = ReadAhead(self.assignment, self.door.judge)
         try:
-            await self._database.ping()  # without it nobody could be heard, and a group would be stirred up for nothing
             await self.assignment.check_topics()
             await self._membership.take_leave()
             async with while_it_answers(reader.ping):
