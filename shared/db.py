@@ -40,6 +40,9 @@ So does one whose server takes nothing more for that long in the midst of what w
 IDLE_SECONDS = 10
 """So long may a transaction wait for its client. One whose client is gone without a word holds its locks till then."""
 
+KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "5"}
+"""In seconds: the server's kernel misses a client that is gone. In the midst of a COPY none of the limits counts."""
+
 
 class Database:
     """A pool of connections for one service's role. `url` is `postgresql://role:password@host:port/database`."""
@@ -102,7 +105,7 @@ class Database:
                 "async_creator_fn": connect,
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": STATEMENT_SECONDS,
-                "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"},
+                "server_settings": {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s", **KEEPALIVE},
             },
             **settings,
         )

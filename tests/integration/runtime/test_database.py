@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.ports import HOST
-from shared.db import UNHEARD_MS, Database, execute, fetch_one
+from shared.db import KEEPALIVE, UNHEARD_MS, Database, execute, fetch_one
 from shared.produce import DEADLINE_SECONDS
 from shared.pulse import SILENT_SECONDS
 from shared.trouble import is_world_trouble
@@ -119,3 +119,12 @@ async def test_a_server_that_only_lets_read_is_left(behind_proxy: tuple[Database
         await session(write=True)
     assert is_world_trouble(refused.value)
     assert await session(write=False) != before
+
+
+async def test_the_servers_kernel_is_told_to_miss_a_client_that_is_gone(behind_proxy: tuple[Database, Proxy]) -> None:
+    database, _ = behind_proxy
+    async with database.snapshot() as conn:
+        for name, seconds in KEEPALIVE.items():
+            row = await fetch_one(conn, "select current_setting($1) as told", name)
+            assert row
+            assert row.told == seconds
