@@ -112,7 +112,7 @@ class EvaluationLoop:
                     await self._evaluate(conn, [account], moment)
             except LeaseLost:
                 raise
-            except Exception:
+            except Exception:  # whatever is wrong with one, the others have their turn, and the log says what it was
                 EVALUATION_FAILURES.inc()
                 log.exception("evaluation_failed", account_id=account.account_id)
                 async with self._database.transaction() as conn:

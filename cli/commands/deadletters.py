@@ -73,7 +73,8 @@ def replay(
     of: Of = None,
     reason: Reason = None,
     ids: Annotated[list[int] | None, typer.Option("--id", help="Only this one; may be given again.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this nothing is sent.")] = False,  # noqa: FBT002 - a flag of the command line
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this nothing is sent.")] = False,
 ) -> None:
     """Say what would become of dead letters if they were tried again, after a repair; with --yes, try them.
 

@@ -1,9 +1,11 @@
 """The shape of a definition of health, and what makes one valid. Reading the files is `definitions/`'s work."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+MOST_POINTS: Final = 100
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,5 +114,5 @@ def check(definition: Definition, measures: Collection[str], gates: Collection[s
             raise ValueError(f"{where}: {name}.freshness.half must be above 0")
     if not sum(weighed.weight for weighed in definition.measures.values()) > 0:
         raise ValueError(f"{where}: the weights add up to nothing")
-    if not 0 < definition.bands.at_risk < definition.bands.watch < definition.bands.healthy < 100:  # noqa: PLR2004 - points
+    if not 0 < definition.bands.at_risk < definition.bands.watch < definition.bands.healthy < MOST_POINTS:
         raise ValueError(f"{where}: bands must rise from at_risk over watch to healthy, between 0 and 100")
